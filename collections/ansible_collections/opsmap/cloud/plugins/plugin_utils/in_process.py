@@ -1,0 +1,88 @@
+# Copyright: opsmap contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs a module of this collection in the Ansible worker when the connection is local.
+
+A module's own process costs 0.3-0.4 s a task and host; in the worker the same code costs 0.03 s.
+With another connection, or ``async``, the module runs the ordinary way.
+"""
+
+from __future__ import annotations
+
+import os
+from types import ModuleType
+from typing import Any
+
+from ansible.errors import AnsibleActionFail
+from ansible.module_utils.common.arg_spec import ModuleArgumentSpecValidator
+from ansible.module_utils.common.parameters import remove_values
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+from ansible_collections.opsmap.cloud.plugins.module_utils._errors import CloudError
+from ansible_collections.opsmap.cloud.plugins.module_utils._plan import Context
+
+CONDITIONS = ("mutually_exclusive", "required_together", "required_one_of", "required_if", "required_by")
+display = Display()
+
+
+class InProcess(ActionBase):
+    """Base of the action plugins; each names its module."""
+
+    module: ModuleType
+    _host = ""
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        if self._connection.transport != "local" or self._task.async_val:
+            result.update(self._execute_module(task_vars=task_vars, wrap_async=bool(self._task.async_val)))
+            return result
+        self._host = (task_vars or {}).get("inventory_hostname", "")
+        spec = self.module.SPEC
+        self._export_environment()
+        validator = ModuleArgumentSpecValidator(
+            spec["argument_spec"], **{key: spec[key] for key in CONDITIONS if key in spec}
+        )
+        checked = validator.validate(plain(self._task.args))
+        if checked.error_messages:
+            raise AnsibleActionFail("; ".join(remove_values(checked.error_messages, checked._no_log_values)))
+        result.update(remove_values(self._call(checked.validated_parameters), checked._no_log_values))
+        return result
+
+    def _call(self, params: dict[str, Any]) -> dict[str, Any]:
+        context = Context(check_mode=self._task.check_mode, report=self._report)
+        try:
+            outcome: dict[str, Any] = self.module.run(params, context)
+            return outcome
+        except CloudError as error:
+            return error.failure()
+        except Exception as error:  # noqa: BLE001 - a traceback could carry a secret, so only the place is told
+            frame = error.__traceback__
+            while frame and frame.tb_next:
+                frame = frame.tb_next
+            where = f"{os.path.basename(frame.tb_frame.f_code.co_filename)}:{frame.tb_lineno}" if frame else "?"
+            text = f"internal error {type(error).__name__} at {where}: {error}"
+            return CloudError(text, code="internal", hint="this is a defect of opsmap.cloud, please report it").failure()
+
+    def _export_environment(self) -> None:
+        """The task's ``environment:`` reaches a module process by itself; the worker must be told."""
+        for layer in self._task.environment or []:
+            values = self._templar.template(layer)
+            os.environ.update({str(key): str(value) for key, value in (values or {}).items()})
+
+    def _report(self, text: str) -> None:
+        display.display(f"  [{self._host}] {text}", color="dark gray")
+
+
+def plain(value: Any) -> Any:
+    """Arguments arrive as tagged subclasses of str, dict and list; modules get the plain types."""
+    if isinstance(value, dict):
+        return {plain(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, bool) or value is None:
+        return value
+    if isinstance(value, int):
+        return int(value)
+    return float(value) if isinstance(value, float) else value
