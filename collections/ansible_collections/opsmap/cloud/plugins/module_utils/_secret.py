@@ -6,8 +6,20 @@
 from __future__ import annotations
 
 import hmac
+import re
+from typing import Any
 
 REDACTED = "********"
+CREDENTIALS_IN_URL = re.compile(r"(://[^:/@\s]*):[^@/\s]*@")
+
+
+def scrubbed(value: Any) -> Any:
+    """An API object without its passwords: the keys go, and so do those inside URLs."""
+    if isinstance(value, dict):
+        return {key: scrubbed(item) for key, item in value.items() if key != "password"}
+    if isinstance(value, list):
+        return [scrubbed(item) for item in value]
+    return CREDENTIALS_IN_URL.sub(rf"\1:{REDACTED}@", value) if isinstance(value, str) else value
 
 
 class Secret:

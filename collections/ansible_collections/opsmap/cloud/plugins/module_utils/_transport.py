@@ -81,7 +81,8 @@ class Transport:
     ) -> Response:
         """Send one request; raise CloudError unless the answer is 2xx or listed in ``accept``.
 
-        repeatable: whether sending it twice is harmless; by default what the verb promises.
+        repeatable: whether sending it twice is harmless; by default what the verb promises. False, said for a
+        create whose 503 may hide a success, leaves only 429 to be repeated here: the caller looks first (_once).
         """
         safe = method in SAFE_VERBS if repeatable is None else repeatable
         url = self._url(path, query)
@@ -97,7 +98,7 @@ class Transport:
                 continue
             if response.status < 300 or response.status in accept:
                 return response
-            again = response.status in (BUSY if safe else NOT_DONE)
+            again = response.status in (BUSY if safe else NOT_DONE if repeatable is None else {429})
             if not again or attempt > self.retries:
                 raise self._error(operation, response)
             self.clock.sleep(_pause(attempt, response.headers.get("retry-after")))

@@ -1,0 +1,42 @@
+# Copyright: opsmap contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Creating where the API has no idempotency key: look, make, and after a lost answer look again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from ansible_collections.opsmap.cloud.plugins.module_utils._errors import CloudError
+from ansible_collections.opsmap.cloud.plugins.module_utils._wait import Clock
+
+T = TypeVar("T")
+
+IN_DOUBT = frozenset({408, 409, 500, 502, 503, 504})  # the thing may have been made all the same
+PAUSE = 0.5  # seconds before looking again, growing by each attempt
+
+
+def make_once(look: Callable[[], T | None], make: Callable[[], T], attempts: int, clock: Clock) -> T:
+    """What ``look`` finds, else what ``make`` makes; never a second one because an answer was lost.
+
+    attempts: how often ``make`` may be repeated after an outcome in doubt.
+    """
+    attempt = 0
+    while True:
+        found = look()
+        if found is not None:
+            return found
+        attempt += 1
+        try:
+            return make()
+        except CloudError as error:
+            taken = error.status == 422
+            if not (taken or error.status in IN_DOUBT or error.code == "unreachable"):
+                raise
+            if taken or attempt > attempts:
+                found = look()  # "name not available" is also said of what our own lost call has made
+                if found is None:
+                    raise
+                return found
+        clock.sleep(PAUSE * attempt)

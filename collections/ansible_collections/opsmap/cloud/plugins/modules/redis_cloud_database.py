@@ -1,0 +1,295 @@
+#!/usr/bin/python
+# Copyright: opsmap contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: redis_cloud_database
+short_description: Make, change or remove a database in a Redis Cloud Essentials subscription
+version_added: 0.1.0
+description:
+  - Every write is a task of the service. It is followed to its end, then the database is awaited until it is active.
+  - Only options that are given are compared. The service's own defaults are left alone.
+  - The password is never part of the result. Use the lookup P(opsmap.cloud.redis_url#lookup) where it is needed.
+options:
+  subscription:
+    description: Name of the subscription.
+    type: str
+  subscription_id:
+    description: Id of the subscription, instead of its name.
+    type: int
+  name:
+    description: Name of the database, unique in the subscription.
+    type: str
+    required: true
+  protocol:
+    description: What the database speaks. Fixed when it is made; the plan's default when not given.
+    type: str
+    choices: [stack, redis, memcached]
+  redis_version:
+    description:
+      - Version to make the database with, such as V(7.4). V(7) is any 7.
+      - Another version of an existing database is refused; one that the service has upgraded by itself is a warning.
+    type: str
+  resp_version:
+    description: Version of the wire protocol.
+    type: str
+    choices: [resp2, resp3]
+  data_persistence:
+    description: How data is kept on disk.
+    type: str
+    choices:
+      - none
+      - aof-every-1-second
+      - aof-every-write
+      - snapshot-every-1-hour
+      - snapshot-every-6-hours
+      - snapshot-every-12-hours
+  data_eviction_policy:
+    description: What goes when memory is full.
+    type: str
+    choices:
+      - allkeys-lru
+      - allkeys-lfu
+      - allkeys-lrm
+      - allkeys-random
+      - volatile-lru
+      - volatile-lfu
+      - volatile-lrm
+      - volatile-random
+      - volatile-ttl
+      - noeviction
+  replication:
+    description: Whether there is a replica.
+    type: bool
+  source_ips:
+    description: Networks that may connect, as an exact set. An empty list is every address.
+    type: list
+    elements: str
+  enable_tls:
+    description: Whether TLS is spoken, on the same port; plaintext is refused then.
+    type: bool
+  password:
+    description: Password of the user V(default), at most 49 characters. The service makes one when not given.
+    type: str
+  enable_default_user:
+    description: Whether the user V(default) may log in. The password is left alone while it may not.
+    type: bool
+  alerts:
+    description: Alerts as an exact set.
+    type: list
+    elements: dict
+    suboptions:
+      name:
+        description: What is watched. The plan limits which.
+        type: str
+        required: true
+        choices:
+          - dataset-size
+          - datasets-size
+          - throughput-higher-than
+          - throughput-lower-than
+          - latency
+          - syncsource-error
+          - syncsource-lag
+          - connections-limit
+      value:
+        description: Threshold.
+        type: int
+        required: true
+  tags:
+    description: Tags as an exact set, in lower case.
+    type: dict
+  periodic_backup_path:
+    description: Where a backup goes every 24 hours. An empty string ends backups.
+    type: str
+  state:
+    description: Whether the database should be there. A removed one cannot be recovered.
+    type: str
+    choices: [present, absent]
+    default: present
+  confirm_destroy:
+    description: To remove a database, its name again.
+    type: str
+extends_documentation_fragment:
+  - opsmap.cloud.redis_cloud
+  - opsmap.cloud.wait
+  - opsmap.cloud.attributes
+author:
+  - opsmap contributors (@opsmap)
+"""
+
+EXAMPLES = r"""
+- name: Make a database that speaks TLS and keeps its data
+  opsmap.cloud.redis_cloud_database:
+    subscription: supercog
+    name: sessions
+    data_persistence: aof-every-1-second
+    data_eviction_policy: noeviction
+    enable_tls: true
+    tags:
+      owner: supercog
+
+- name: Remove it
+  opsmap.cloud.redis_cloud_database:
+    subscription: supercog
+    name: sessions
+    state: absent
+    confirm_destroy: sessions
+"""
+
+RETURN = r"""
+resource:
+  description: The database as the API gives it, without passwords, or null when there is none.
+  returned: always
+  type: dict
+  sample: {databaseId: 51055029, name: sessions, status: active, publicEndpoint: "redis-17571.example.com:17571"}
+plan:
+  description: The steps that were made, or would be in check mode.
+  returned: always
+  type: list
+  elements: str
+  sample: [create database sessions]
+"""
+
+from typing import Any
+
+from ansible_collections.opsmap.cloud.plugins.module_utils import _redis_cloud_database as database
+from ansible_collections.opsmap.cloud.plugins.module_utils._errors import bad_option, refused
+from ansible_collections.opsmap.cloud.plugins.module_utils._module import WAIT_OPTIONS, run_module
+from ansible_collections.opsmap.cloud.plugins.module_utils._plan import Context, Plan, apply, converge
+from ansible_collections.opsmap.cloud.plugins.module_utils._redis_cloud import OPTIONS, RedisCloud
+from ansible_collections.opsmap.cloud.plugins.module_utils._redis_cloud_apply import DatabaseWriter
+from ansible_collections.opsmap.cloud.plugins.module_utils._redis_cloud_find import find_database, find_subscription
+from ansible_collections.opsmap.cloud.plugins.module_utils._secret import scrubbed
+
+SPEC: dict[str, Any] = {
+    "argument_spec": {
+        "subscription": {"type": "str"},
+        "subscription_id": {"type": "int"},
+        "name": {"type": "str", "required": True},
+        "protocol": {"type": "str", "choices": ["stack", "redis", "memcached"]},
+        "redis_version": {"type": "str"},
+        "resp_version": {"type": "str", "choices": ["resp2", "resp3"]},
+        "data_persistence": {"type": "str", "choices": database.PERSISTENCE},
+        "data_eviction_policy": {"type": "str", "choices": database.EVICTION},
+        "replication": {"type": "bool"},
+        "source_ips": {"type": "list", "elements": "str"},
+        "enable_tls": {"type": "bool"},
+        "password": {"type": "str", "no_log": True},
+        "enable_default_user": {"type": "bool"},
+        "alerts": {
+            "type": "list",
+            "elements": "dict",
+            "options": {
+                "name": {"type": "str", "required": True, "choices": database.ALERTS},
+                "value": {"type": "int", "required": True},
+            },
+        },
+        "tags": {"type": "dict"},
+        "periodic_backup_path": {"type": "str"},
+        "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+        "confirm_destroy": {"type": "str"},
+        **OPTIONS,
+        **WAIT_OPTIONS,
+    },
+    "required_one_of": [("subscription", "subscription_id")],
+}
+
+
+def validate(params: dict[str, Any]) -> None:
+    """Refuse what can be known to be wrong before anything is asked."""
+    database.check_options(params)
+
+
+def plan(params: dict[str, Any], observed: dict[str, Any] | None) -> Plan:
+    """Steps from the observed database to the desired one."""
+    seen = observed or {}
+    name, current = params["name"], seen.get("database")
+    if params["state"] == "absent":
+        result = Plan(before={"name": name} if current else {})
+        if current:
+            if params["confirm_destroy"] != name:
+                raise bad_option("confirm_destroy", f"is not {name!r}", "give the database's name to remove it")
+            result.add("delete", f"delete database {name} with all its data")
+        return result
+    database.check_plan(params, seen.get("subscription") or {})
+    result = _creation(params) if current is None else _change(params, database.canonical(current))
+    _tags(params, {} if current is None else seen.get("tags") or {}, result)
+    return result
+
+
+def _creation(params: dict[str, Any]) -> Plan:
+    name = params["name"]
+    options = ["name", "redis_version", "password", *(field.name for field in database.FIELDS)]
+    given = {option: params[option] for option in options if params[option] is not None}
+    result = Plan(after={key: "********" if key == "password" else value for key, value in given.items()})
+    at_once = [option for option in given if option not in database.NOT_AT_CREATION]
+    result.add("create", f"create database {name}", body=database.body(params, at_once))
+    if params["enable_default_user"] is False:
+        follow_up = database.body(params, database.NOT_AT_CREATION)
+        result.add("update", f"update database {name}: enable_default_user", body=follow_up)
+    return result
+
+
+def _change(params: dict[str, Any], current: dict[str, Any]) -> Plan:
+    name = params["name"]
+    if current.get("status") == "error":
+        raise refused(f"change database {name}", "it is in the state 'error'", "remove it, or ask the vendor's support")
+    warning = database.check_version(params["redis_version"], current.get("redisVersion"))
+    found = database.changes(params, current)
+    result = Plan({"name": name}, {"name": name}, warnings=[warning] if warning else [])
+    for option, (present, wanted) in found.items():
+        secret = option == "password"
+        result.before[option], result.after[option] = ("(other)", "********") if secret else (present, wanted)
+    if found:
+        result.add("update", f"update database {name}: {', '.join(found)}", body=database.body(params, found))
+    return result
+
+
+def _tags(params: dict[str, Any], present: dict[str, str], result: Plan) -> None:
+    wanted = params["tags"] and {key: str(value) for key, value in params["tags"].items()}
+    if params["tags"] is not None and wanted != present:
+        result.before["tags"], result.after["tags"] = present, wanted
+        result.add("tag", f"set tags of database {params['name']}", tags=wanted)
+
+
+def run(params: dict[str, Any], context: Context) -> dict[str, Any]:
+    """Converge one database."""
+    validate(params)
+    client = RedisCloud(params, context.clock)
+    writer = DatabaseWriter(client, params, context)
+
+    def observe() -> dict[str, Any]:
+        patience = context.patience(params)
+        subscription = find_subscription(client, params, context, patience, option="subscription")
+        if subscription is None:
+            if params["state"] == "present" and not context.check_mode:
+                problem = f"there is no {params['subscription']!r}"
+                raise bad_option("subscription", problem, "make it with redis_cloud_subscription first")
+            return {}
+        writer.subscription = subscription["id"]
+        found = find_database(client, subscription["id"], params["name"], context, patience)
+        writer.database = found and found["databaseId"]
+        compares_tags = found and params["tags"] is not None and params["state"] == "present"
+        tags = client.tags(subscription["id"], found["databaseId"]) if found and compares_tags else {}
+        return {"subscription": subscription, "database": found, "tags": tags}
+
+    return converge(
+        observe,
+        lambda observed: plan(params, observed),
+        lambda made: apply(made, writer.handlers(), context),
+        lambda observed: scrubbed(observed.get("database")),
+        context,
+    )
+
+
+def main() -> None:
+    """Entry point of the ordinary way."""
+    run_module(SPEC, run)
+
+
+if __name__ == "__main__":
+    main()
