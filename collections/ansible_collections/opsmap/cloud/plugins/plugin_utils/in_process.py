@@ -16,6 +16,7 @@ from typing import Any
 from ansible.errors import AnsibleActionFail
 from ansible.module_utils.common.arg_spec import ModuleArgumentSpecValidator
 from ansible.module_utils.common.parameters import remove_values
+from ansible.module_utils.errors import AnsibleValidationError, UnsupportedError
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.opsmap.cloud.plugins.module_utils._errors import CloudError
@@ -32,6 +33,7 @@ class InProcess(ActionBase):
     _host = ""
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        self._supports_async = True  # by leaving the worker, see below
         result: dict[str, Any] = super().run(tmp, task_vars)
         if self._connection.transport != "local" or self._task.async_val:
             result.update(self._execute_module(task_vars=task_vars, wrap_async=bool(self._task.async_val)))
@@ -44,7 +46,8 @@ class InProcess(ActionBase):
         )
         checked = validator.validate(plain(self._task.args))
         if checked.error_messages:
-            raise AnsibleActionFail("; ".join(remove_values(checked.error_messages, checked._no_log_values)))
+            texts = [_worded(error) for error in checked.errors]
+            raise AnsibleActionFail("; ".join(remove_values(texts, checked._no_log_values)))
         result.update(remove_values(self._call(checked.validated_parameters), checked._no_log_values))
         return result
 
@@ -71,6 +74,10 @@ class InProcess(ActionBase):
 
     def _report(self, text: str) -> None:
         display.display(f"  [{self._host}] {text}", color="dark gray")
+
+
+def _worded(error: AnsibleValidationError) -> str:
+    return f"unknown option {error.msg}" if isinstance(error, UnsupportedError) else str(error.msg)
 
 
 def plain(value: Any) -> Any:
