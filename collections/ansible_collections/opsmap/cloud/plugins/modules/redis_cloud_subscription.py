@@ -155,10 +155,10 @@ def plan(params: dict[str, Any], observed: dict[str, Any] | None) -> Plan:
 
 
 def _removal(params: dict[str, Any], current: dict[str, Any] | None, databases: list[str]) -> Plan:
-    name = params["name"]
-    result = Plan(before={"name": name, "plan": plans.described(current)} if current else {})
     if not current:
-        return result
+        return Plan()
+    name = current["name"]  # by id it may be another than the option
+    result = Plan(before={"name": name, "plan": plans.described(current)})
     if params["confirm_destroy"] != name:
         raise bad_option("confirm_destroy", f"is not {name!r}", "give the subscription's name to remove it")
     if databases:
