@@ -31,11 +31,12 @@ def make_once(look: Callable[[], T | None], make: Callable[[], T], attempts: int
         try:
             return make()
         except CloudError as error:
+            # "name not available" is also said of what our own lost call has made, and that may be unreadable yet
             taken = error.status == 422
             if not (taken or error.status in IN_DOUBT or error.code == "unreachable"):
                 raise
-            if taken or attempt > attempts:
-                found = look()  # "name not available" is also said of what our own lost call has made
+            if attempt > attempts or (taken and attempt == 1):
+                found = look()
                 if found is None:
                     raise
                 return found

@@ -10,7 +10,7 @@ import re
 from typing import Any
 
 REDACTED = "********"
-CREDENTIALS_IN_URL = re.compile(r"(://[^:/@\s]*):[^@/\s]*@")
+CREDENTIALS_IN_URL = re.compile(r"(://[^:/@\s]*):\S*@")  # up to the last @: passwords may hold one
 
 
 def scrubbed(value: Any) -> Any:

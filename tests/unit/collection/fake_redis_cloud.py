@@ -1,0 +1,197 @@
+"""Redis Cloud Essentials in memory: every write is a task that needs looks to proceed, as the reference says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.unit.collection.fake_http import Answer, Fake, Route
+
+PLAN = {
+    "id": 9,
+    "name": "Single-Zone_1GB",
+    "size": 1,
+    "sizeMeasurementUnit": "GB",
+    "provider": "AWS",
+    "region": "us-east-1",
+    "availability": "Single-zone",
+    "price": 22,
+    "priceCurrency": "USD",
+    "pricePeriod": "Month",
+    "redisFlex": False,
+    "cidrAllowRules": 8,
+    "supportDataPersistence": True,
+}
+BIGGER = {**PLAN, "id": 12, "name": "Single-Zone_5GB", "size": 5, "price": 90}
+
+
+@dataclass
+class FakeRedisCloud(Fake):
+    """early_404: how often a fresh task is missing. states: what a new resource passes through, one state a look.
+
+    fail: commandType -> what ``response.error`` is, used once.
+    """
+
+    early_404: int = 2
+    states: tuple[str, ...] = ("pending", "dynamic-endpoints-creation-pending", "never-heard-of")
+    fail: dict[str, Any] = field(default_factory=dict)
+    plans: list[dict[str, Any]] = field(default_factory=lambda: [PLAN, BIGGER])
+    subscriptions: dict[int, dict[str, Any]] = field(default_factory=dict)
+    databases: dict[int, dict[str, Any]] = field(default_factory=dict)
+    tags: dict[int, list[dict[str, str]]] = field(default_factory=dict)
+    tasks: dict[str, dict[str, Any]] = field(default_factory=dict)
+    number: int = 100
+
+    def authorized(self, headers: Any) -> bool:
+        return bool(headers.get("x-api-key") == "key" and headers.get("x-api-secret-key") == "secret")
+
+    def routes(self) -> list[Route]:
+        sub, base = r"/v1/fixed/subscriptions/(\d+)", r"/v1/fixed/subscriptions/(\d+)/databases"
+        return [
+            ("GET", "/v1/fixed/plans", lambda: (200, {"plans": self.plans})),
+            ("GET", r"/v1/fixed/plans/(\d+)", self.get_plan),
+            ("GET", r"/v1/fixed/plans/subscriptions/(\d+)", lambda sid: (200, {"plans": self.plans})),
+            ("GET", "/v1/payment-methods", lambda: (200, {"paymentMethods": [{"id": 77, "type": "Visa"}]})),
+            ("GET", "/v1/tasks", lambda: (200, {"tasks": [self.step(task) for task in self.tasks.values()]})),
+            ("GET", r"/v1/tasks/([\w-]+)", self.get_task),
+            ("GET", "/v1/fixed/subscriptions", self.list_subscriptions),
+            ("POST", "/v1/fixed/subscriptions", self.post_subscription),
+            ("GET", sub, lambda sid: self.look(self.subscriptions, sid)),
+            (
+                "PUT",
+                sub,
+                lambda sid, body: self.change("fixedSubscriptionUpdateRequest", self.subscriptions, sid, body),
+            ),
+            ("DELETE", sub, lambda sid: self.remove("fixedSubscriptionDeleteRequest", self.subscriptions, sid)),
+            ("GET", base, self.list_databases),
+            ("POST", base, self.post_database),
+            ("GET", base + r"/(\d+)", lambda sid, did: self.look(self.databases, did)),
+            ("PUT", base + r"/(\d+)", lambda sid, did, body: self.change("db", self.databases, did, body)),
+            ("DELETE", base + r"/(\d+)", lambda sid, did: self.remove("db", self.databases, did)),
+            (
+                "GET",
+                base + r"/(\d+)/tags",
+                lambda sid, did: (200, {"tags": self.tags.get(did)} if did in self.tags else {}),
+            ),
+            ("PUT", base + r"/(\d+)/tags", self.put_tags),
+        ]
+
+    def get_plan(self, identifier: int) -> Answer:
+        found = [plan for plan in self.plans if plan["id"] == identifier]
+        return (200, found[0]) if found else (404, {"message": "plan not found"})
+
+    def task(self, command: str, resource: int | None) -> Answer:
+        self.number += 1
+        task = {"taskId": f"task-{self.number}", "commandType": command, "status": "received", "response": {}}
+        self.tasks[str(task["taskId"])] = {**task, "resource": resource, "missing": self.early_404, "looks": 2}
+        return 202, task
+
+    def step(self, task: dict[str, Any]) -> dict[str, Any]:
+        task["looks"] -= 1
+        if task["looks"] <= 0 and task["status"] == "received":
+            task["status"] = "processing-completed"
+            task["response"] = {"resourceId": task["resource"]}
+            if task.get("error"):
+                task["status"], task["response"] = "processing-error", {"error": task["error"]}
+        return {key: task[key] for key in ("taskId", "commandType", "status", "response")}
+
+    def get_task(self, identifier: str) -> Answer:
+        task = self.tasks.get(identifier)
+        if task is None or task["missing"] > 0:
+            if task:
+                task["missing"] -= 1
+            return 404, {"status": 404, "error": "Not Found", "message": "task not found"}
+        return 200, self.step(task)
+
+    def begin(self, command: str, resource: int | None) -> Answer:
+        status, task = self.task(command, resource)
+        if command in self.fail:
+            self.tasks[task["taskId"]]["error"] = self.fail.pop(command)
+        return status, task
+
+    def add(self, command: str, where: dict[int, dict[str, Any]], key: str, resource: dict[str, Any]) -> Answer:
+        failing = command in self.fail
+        self.number += 1
+        if not failing:
+            where[self.number] = {**resource, key: self.number, "status": "pending", "passes": list(self.states)}
+        return self.begin(command, None if failing else self.number)
+
+    def look(self, where: dict[int, dict[str, Any]], identifier: int) -> Answer:
+        found = where.get(identifier)
+        if found is None:
+            return 404, {"status": 404, "error": "Not Found", "message": "resource not found"}
+        if found["passes"]:
+            found["status"] = found["passes"].pop(0)
+        elif found["status"] == "deleting":
+            del where[identifier]
+            return 404, {"message": "gone"}
+        elif found["status"] != "error":
+            found["status"] = "active"
+            if where is self.databases:
+                found["publicEndpoint"] = f"redis-{identifier}.example.com:{identifier}"
+        return 200, {key: value for key, value in found.items() if key != "passes"}
+
+    def change(self, command: str, where: dict[int, dict[str, Any]], identifier: int, body: dict[str, Any]) -> Answer:
+        found = where[identifier]
+        if found["status"] != "active":
+            self.fail[command] = "DATABASE_NOT_ACTIVE"
+        elif where is self.databases:
+            self.write(found, body)
+            found["passes"] = ["active-change-pending"]
+        else:
+            found.update(body)
+            found.update(self.plan_part(found["planId"]))
+        return self.begin(command, identifier)
+
+    def remove(self, command: str, where: dict[int, dict[str, Any]], identifier: int) -> Answer:
+        if identifier in where:
+            where[identifier].update(status="deleting", passes=["deleting"])
+        return self.begin(command, identifier)
+
+    def plan_part(self, identifier: int) -> dict[str, Any]:
+        plan = next(plan for plan in self.plans if plan["id"] == identifier)
+        return {"planId": identifier, **{key: plan[key] for key in plan if key not in ("id", "name", "redisFlex")}}
+
+    def list_subscriptions(self) -> Answer:
+        listed = [
+            {key: value for key, value in item.items() if key != "passes"} for item in self.subscriptions.values()
+        ]
+        return 200, {"accountId": 1, "subscriptions": listed}
+
+    def post_subscription(self, body: dict[str, Any]) -> Answer:
+        made = {"name": body["name"], "paymentMethodType": body.get("paymentMethod"), **self.plan_part(body["planId"])}
+        return self.add("fixedSubscriptionCreateRequest", self.subscriptions, "id", made)
+
+    def list_databases(self, sid: int) -> Answer:
+        mine = [item for item in self.databases.values() if item["sid"] == sid]
+        if not mine:
+            return 404, {"message": "no databases"}
+        brief = [{key: value for key, value in item.items() if key != "passes"} for item in mine]
+        return 200, {"accountId": 1, "subscription": {"subscriptionId": sid, "databases": brief}}
+
+    def post_database(self, sid: int, body: dict[str, Any]) -> Answer:
+        security = {
+            "defaultUserEnabled": True,
+            "enableTls": False,
+            "password": "madeByServer",
+            "sourceIps": ["0.0.0.0/0"],
+        }
+        made: dict[str, Any] = {"sid": sid, "protocol": "stack", "security": security, "backup": {}, "alerts": []}
+        self.write(made, {key: value for key, value in body.items() if key != "enableDefaultUser"})
+        return self.add("fixedDatabaseCreateRequest", self.databases, "databaseId", made)
+
+    def write(self, database: dict[str, Any], body: dict[str, Any]) -> None:
+        renamed = {"enableDefaultUser": "defaultUserEnabled", "enableTls": "enableTls", "password": "password"}
+        for key, value in body.items():
+            if key in renamed:
+                database["security"][renamed[key]] = value
+            elif key == "sourceIps":
+                database["security"]["sourceIps"] = list(reversed(value)) or ["0.0.0.0/0"]
+            elif key == "periodicBackupPath":
+                database["backup"] = {"remoteBackupEnabled": bool(value), "destination": value}
+            else:
+                database[key] = value
+
+    def put_tags(self, sid: int, did: int, body: dict[str, Any]) -> Answer:
+        self.tags[did] = body["tags"]
+        return 200, {"tags": body["tags"]}
