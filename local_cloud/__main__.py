@@ -1,0 +1,108 @@
+"""Starts one local cloud: ``python3 -m local_cloud`` in its container."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from pathlib import Path
+
+from aiohttp import web
+
+from local_cloud import control, digitalocean, edge, oauth, redis_cloud, sns
+from local_cloud.ca import Authority
+from local_cloud.cloud import Cloud
+from local_cloud.config import Settings
+from local_cloud.docker import Docker
+from local_cloud.fly import Fly
+from local_cloud.proxy import Relay
+from local_cloud.store import Store
+from local_cloud.supervisor import Child
+
+log = logging.getLogger("local_cloud")
+EDGE_LOOKS = 0.5  # seconds between looks whether a port begins or ends to speak TLS
+
+
+def make_cloud() -> Cloud:
+    """Everything that lives as long as the process."""
+    settings = Settings.from_env()
+    settings.state.mkdir(parents=True, exist_ok=True)
+    authority = Authority(settings.state, f"opsmap local cloud {settings.instance}")
+    return Cloud(settings, Store(settings.state / "state.sqlite"), Docker(), authority)
+
+
+async def serve(app: web.Application, port: int, hosts: list[str]) -> web.AppRunner:
+    """Listen until the runner is cleaned up."""
+    runner = web.AppRunner(app, access_log=None, handler_cancellation=False)
+    await runner.setup()
+    for host in hosts:
+        await web.TCPSite(runner, host, port, reuse_address=True).start()
+    return runner
+
+
+async def start_services(cloud: Cloud, fly: Fly, relay: Relay) -> list[web.AppRunner]:
+    """All HTTP services on their ports of the block."""
+
+    async def reset(cloud: Cloud) -> None:
+        for each in (fly.reset, redis_cloud.reset, digitalocean.reset):
+            await each(cloud)
+        cloud.store.clear()
+
+    ours = ["0.0.0.0", "::"]
+    control_app = control.build(cloud, [reset], sns.sign)
+    apps = [control_app, fly.build(), redis_cloud.build(cloud), digitalocean.build(cloud)]
+    runners = [await serve(app, cloud.settings.port(offset), _hosts(ours)) for offset, app in enumerate(apps)]
+    runners.append(await serve(oauth.build(cloud), cloud.settings.port(8), _hosts(ours)))
+    runners.append(await serve(edge.guard(cloud, relay), edge.GUARD_PORT, ["127.0.0.1"]))
+    return runners
+
+
+def _hosts(wanted: list[str]) -> list[str]:
+    """Both families; a dual-stack ``::`` would take the IPv4 port too, so aiohttp binds them apart."""
+    return wanted if Path("/proc/net/if_inet6").exists() else wanted[:1]
+
+
+async def keep_edge(cloud: Cloud, path: Path, caddy: Child) -> None:
+    """Write Caddy's file; reload only when it differs."""
+    while True:
+        text = edge.caddyfile(cloud)
+        if path.read_text() != text:
+            path.write_text(text)
+            caddy.signal(signal.SIGUSR1)
+        await asyncio.sleep(EDGE_LOOKS)
+
+
+async def main() -> None:
+    """Run until SIGTERM or SIGINT."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    cloud = make_cloud()
+    fly = Fly(cloud)
+    relay = Relay(cloud, fly)
+    caddyfile, registry = cloud.settings.state / "Caddyfile", cloud.settings.state / "registry.yml"
+    caddyfile.write_text(edge.caddyfile(cloud))
+    registry.write_text(edge.REGISTRY_CONFIG.format(state=cloud.settings.state, port=edge.REGISTRY_PORT))
+    children = [
+        Child("caddy", "caddy", "run", "--config", str(caddyfile), "--adapter", "caddyfile"),
+        Child("registry", "docker-registry", "serve", str(registry)),
+    ]
+    for child in children:
+        child.start()
+    server = await relay.listen(edge.RELAY_PORT)
+    runners = await start_services(cloud, fly, relay)
+    for restore in (redis_cloud.restore, digitalocean.restore):
+        await restore(cloud)
+    await fly.runner.restore()
+    cloud.spawn(keep_edge(cloud, caddyfile, children[0]))
+    log.info("local cloud %s is up, ports from %s", cloud.settings.instance, cloud.settings.port_base)
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await stop.wait()
+    server.close()
+    await asyncio.gather(*(runner.cleanup() for runner in runners), *(child.stop() for child in children))
+    await fly.runner.close()
+    await cloud.docker.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -1,0 +1,82 @@
+"""Settings: what the container is told when it starts, and what can be switched while it runs."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+
+@dataclass
+class Switches:
+    """Behaviour that tests change through the control API; seconds and milliseconds as named."""
+
+    provisioning_seconds: float = 1.0
+    latency_ms: float = 0.0
+    wire_noise: bool = True
+    task_404_seconds: float = 0.2
+    fresh_404_seconds: float = 0.1
+    machine_start_seconds: float = 0.0
+
+    def update(self, values: dict[str, Any]) -> None:
+        """Set what is given; an unknown name or a wrong type is a ValueError that names it."""
+        known = {item.name: type(getattr(self, item.name)) for item in fields(self)}
+        for name, value in values.items():
+            if name not in known:
+                raise ValueError(f"{name} is no setting; known are {', '.join(sorted(known))}")
+            if known[name] is bool and not isinstance(value, bool):
+                raise ValueError(f"{name} must be true or false")
+            if known[name] is float and (isinstance(value, bool) or not isinstance(value, (int, float))):
+                raise ValueError(f"{name} must be a number")
+            setattr(self, name, known[name](value))
+
+
+@dataclass
+class Settings:
+    """One instance: its name, its ports, where its state is and which tokens it accepts."""
+
+    instance: str
+    port_base: int
+    image: str
+    version: str
+    tokens: dict[str, str]
+    proxy_ports: list[int]
+    state: Path = Path("/state")
+    suffix: str = "localhost"
+    switches: Switches = field(default_factory=Switches)
+
+    @classmethod
+    def from_env(cls) -> Settings:
+        """Read the container's environment and the tokens file."""
+        env = os.environ
+        tokens = json.loads(Path(env.get("OPSMAP_TOKENS", "/run/opsmap/tokens.json")).read_text())
+        return cls(
+            instance=env["OPSMAP_INSTANCE"],
+            port_base=int(env["OPSMAP_PORT_BASE"]),
+            image=env["OPSMAP_IMAGE"],
+            version=env.get("OPSMAP_VERSION", ""),
+            tokens=tokens,
+            proxy_ports=[int(port) for port in env.get("OPSMAP_PROXY_PORTS", "443,80,8002").split(",")],
+            state=Path(env.get("OPSMAP_STATE", "/state")),
+            suffix=env.get("OPSMAP_DOMAIN_SUFFIX", "localhost"),
+            switches=Switches(provisioning_seconds=float(env.get("OPSMAP_PROVISIONING_SECONDS", "1"))),
+        )
+
+    @property
+    def prefix(self) -> str:
+        """What the name of everything in Docker begins with."""
+        return f"opsmap-{self.instance}"
+
+    @property
+    def network(self) -> str:
+        return f"{self.prefix}-6pn"
+
+    @property
+    def labels(self) -> dict[str, str]:
+        return {"dev.opsmap.instance": self.instance}
+
+    def port(self, offset: int) -> int:
+        """A port of the block: 0 control, 1 Fly, 2 Redis Cloud, 3 DigitalOcean, 4 registry, 5.. proxy, 8 identity."""
+        return self.port_base + offset
