@@ -87,6 +87,8 @@ def differences(
         if field.change == "create":
             raise refused(f"change {what}", f"{field.name} is {present!r} and cannot become {wanted!r}", field.remedy)
         if field.change == "grow" and present is not None and wanted < present:
-            raise refused(f"change {what}", f"{field.name} is {present!r} and cannot shrink to {wanted!r}", field.remedy)
+            raise refused(
+                f"change {what}", f"{field.name} is {present!r} and cannot shrink to {wanted!r}", field.remedy
+            )
         found[field.name] = (present, wanted)
     return found

@@ -35,6 +35,10 @@ HINTS: dict[int | str, str] = {
     412: "no capacity where the volume is; create a volume in another region or try again later",
 }
 
+VOLUME_GONE = frozenset(
+    {"scheduling_destroy", "fork_cleanup", "waiting_for_detach", "pending_destroy", "destroying", "destroyed"}
+)
+
 
 def authorization(token: str) -> Secret:
     """The header for a token as flyctl prints it: macaroons go as FlyV1, anything else as Bearer."""
@@ -84,3 +88,76 @@ class Fly:
             query={"force": "true"},
             accept=(404,),
         )
+
+    def listed(self, app: str, what: str, query: Mapping[str, Any] | None = None) -> Any:
+        """What a list of an app answers; None where the app is missing."""
+        return self.http.find(path("/apps/{app}/", app=app) + what, operation=f"list {what} of {app}", query=query)
+
+    def addresses(self, app: str) -> list[dict[str, Any]]:
+        """Addresses that are assigned to an app."""
+        return list((self.listed(app, "ip_assignments") or {}).get("ips") or [])
+
+    def assign_address(self, app: str, body: dict[str, Any]) -> None:
+        """Assign one more address of a kind. Not repeatable: each call may allocate."""
+        where = path("/apps/{app}/ip_assignments", app=app)
+        self.http.call("POST", where, operation=f"assign {body['type']} to {app}", body=body, repeatable=False)
+
+    def release_address(self, app: str, address: str) -> None:
+        """Give an address back."""
+        where = path("/apps/{app}/ip_assignments/{ip}", app=app, ip=address)
+        self.http.call("DELETE", where, operation=f"release {address} of {app}", accept=(404,))
+
+    def certificate(self, app: str, hostname: str) -> dict[str, Any] | None:
+        """A certificate in detail, or None."""
+        where = path("/apps/{app}/certificates/{host}", app=app, host=hostname)
+        found: dict[str, Any] | None = self.http.find(where, operation=f"get certificate {hostname}")
+        return found
+
+    def request_certificate(self, app: str, hostname: str) -> None:
+        """Ask for a certificate by ACME. Asking twice costs nothing that a read would not show."""
+        where, body = path("/apps/{app}/certificates/acme", app=app), {"hostname": hostname}
+        self.http.call("POST", where, operation=f"request certificate {hostname}", body=body)
+
+    def delete_certificate(self, app: str, hostname: str) -> None:
+        """Remove a host name with its certificates."""
+        where = path("/apps/{app}/certificates/{host}", app=app, host=hostname)
+        self.http.call("DELETE", where, operation=f"delete certificate {hostname}", accept=(404,))
+
+    def secrets(self, app: str) -> dict[str, str]:
+        """Digests by name; the values cannot be read."""
+        found = (self.listed(app, "secrets") or {}).get("secrets") or []
+        return {item["name"]: str(item.get("digest") or "") for item in found}
+
+    def set_secrets(self, app: str, values: dict[str, Any]) -> int | None:
+        """Write several at once (None deletes); gives the version that holds them. Repeatable: the values are the same."""
+        where, body = path("/apps/{app}/secrets", app=app), {"values": values}
+        answer = self.http.call("POST", where, operation=f"set secrets of {app}", body=body, repeatable=True).body or {}
+        version = answer.get("version", answer.get("Version"))
+        return None if version is None else int(version)
+
+    def volumes(self, app: str) -> list[dict[str, Any]]:
+        """Volumes of an app that still exist; deleted ones linger in the list for a day."""
+        return [item for item in self.listed(app, "volumes") or [] if item.get("state") not in VOLUME_GONE]
+
+    def create_volume(self, app: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Make a volume. Names are not unique, so the caller counts first."""
+        where = path("/apps/{app}/volumes", app=app)
+        made: dict[str, Any] = self.http.call(
+            "POST", where, operation=f"create volume {body['name']}", body=body, repeatable=False
+        ).body
+        return made
+
+    def change_volume(self, app: str, volume: str, body: dict[str, Any], *, extend: bool = False) -> None:
+        """Change retention, or grow (``extend``)."""
+        where = path("/apps/{app}/volumes/{id}", app=app, id=volume) + ("/extend" if extend else "")
+        self.http.call("PUT", where, operation=f"{'extend' if extend else 'change'} volume {volume}", body=body)
+
+    def snapshot_volume(self, app: str, volume: str) -> None:
+        """Take a snapshot; it is made in the background."""
+        where = path("/apps/{app}/volumes/{id}/snapshots", app=app, id=volume)
+        self.http.call("POST", where, operation=f"snapshot volume {volume}")
+
+    def delete_volume(self, app: str, volume: str) -> None:
+        """Delete a volume that no machine holds."""
+        where = path("/apps/{app}/volumes/{id}", app=app, id=volume)
+        self.http.call("DELETE", where, operation=f"delete volume {volume}", accept=(404,))

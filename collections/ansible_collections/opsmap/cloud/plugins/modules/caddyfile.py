@@ -86,7 +86,9 @@ def run(params: dict[str, Any], context: Context) -> dict[str, Any]:
     content = formatted.stdout if formatted.returncode == 0 else params["content"]
     checked = ask(caddy, "validate", "--adapter", "caddyfile", content=content)
     if checked.returncode != 0:
-        reason = next((line for line in reversed(checked.stderr.splitlines()) if line.startswith("Error")), checked.stderr)
+        reason = next(
+            (line for line in reversed(checked.stderr.splitlines()) if line.startswith("Error")), checked.stderr
+        )
         raise CloudError(
             message=reason.strip()[:600],
             operation="validate the Caddyfile",

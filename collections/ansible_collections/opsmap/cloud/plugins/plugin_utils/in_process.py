@@ -64,7 +64,9 @@ class InProcess(ActionBase):
                 frame = frame.tb_next
             where = f"{os.path.basename(frame.tb_frame.f_code.co_filename)}:{frame.tb_lineno}" if frame else "?"
             text = f"internal error {type(error).__name__} at {where}: {error}"
-            return CloudError(text, code="internal", hint="this is a defect of opsmap.cloud, please report it").failure()
+            return CloudError(
+                text, code="internal", hint="this is a defect of opsmap.cloud, please report it"
+            ).failure()
 
     def _export_environment(self) -> None:
         """The task's ``environment:`` reaches a module process by itself; the worker must be told."""
