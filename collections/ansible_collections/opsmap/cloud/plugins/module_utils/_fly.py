@@ -89,6 +89,13 @@ class Fly:
             accept=(404,),
         )
 
+    def regions(self) -> list[str]:
+        """Codes of the regions that take new machines. Sources disagree on the shape: a list, or under a key in either case."""
+        body = self.http.get("/platform/regions", operation="list regions")
+        if isinstance(body, dict):
+            body = next((value for key, value in body.items() if key.lower() == "regions"), [])
+        return sorted(item["code"] for item in body or [] if not item.get("deprecated"))
+
     def listed(self, app: str, what: str, query: Mapping[str, Any] | None = None) -> Any:
         """What a list of an app answers; None where the app is missing."""
         return self.http.find(path("/apps/{app}/", app=app) + what, operation=f"list {what} of {app}", query=query)

@@ -24,6 +24,11 @@ options:
   network:
     description: Name of a private network of its own. Default is the organization's network.
     type: str
+  regions:
+    description: Regions that the app is going to use. One that Fly.io does not have is an error, before anything is changed.
+    type: list
+    elements: str
+    default: []
   state:
     description: Whether the app should be there. V(absent) removes its machines, volumes and secrets with it.
     type: str
@@ -82,6 +87,7 @@ SPEC: dict[str, Any] = {
         "name": {"type": "str", "required": True},
         "org": {"type": "str", "default": "personal"},
         "network": {"type": "str"},
+        "regions": {"type": "list", "elements": "str", "default": []},
         "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
         "confirm_destroy": {"type": "str"},
         **OPTIONS,
@@ -122,6 +128,10 @@ def run(params: dict[str, Any], context: Context) -> dict[str, Any]:
     validate(params)
     client = Fly(params, context.clock)
     name = params["name"]
+    known = client.regions() if params["regions"] else []
+    unknown = [region for region in params["regions"] if region not in known]
+    if unknown:
+        raise bad_option("regions", f"Fly.io has no {', '.join(unknown)}", f"use one of {', '.join(known)}")
 
     def create() -> None:
         client.create_app(name, params["org"], params["network"])
