@@ -50,7 +50,7 @@ class Cloud:
             await work
         except asyncio.CancelledError:
             raise
-        except Exception:  # noqa: BLE001 - background work must not end the cloud; the log has the reason
+        except Exception:
             log.exception("background work failed")
 
     def used_ports(self) -> set[int]:

@@ -16,7 +16,9 @@ Reset = Callable[[Cloud], Awaitable[None]]
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def build(cloud: Cloud, resets: list[Reset], sign: Callable[[Cloud, dict[str, Any]], dict[str, Any]]) -> web.Application:
+def build(
+    cloud: Cloud, resets: list[Reset], sign: Callable[[Cloud, dict[str, Any]], dict[str, Any]]
+) -> web.Application:
     """The application. It is not in the journal."""
 
     @web.middleware

@@ -38,7 +38,9 @@ class Docker:
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
             timeout = aiohttp.ClientTimeout(total=None, sock_connect=10)
-            self._session = aiohttp.ClientSession(connector=aiohttp.UnixConnector(self._socket, limit=0), timeout=timeout)
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.UnixConnector(self._socket, limit=0), timeout=timeout
+            )
         return self._session
 
     async def call(
@@ -86,7 +88,7 @@ class Docker:
 
         try:
             await asyncio.wait_for(self.wait(container), seconds)
-        except (TimeoutError, asyncio.TimeoutError):
+        except TimeoutError:
             return
 
     async def kill(self, container: str, signal: str = "SIGKILL") -> None:

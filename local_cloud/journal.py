@@ -12,7 +12,9 @@ from aiohttp import web
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 REDACTED = "********"
-SECRET_KEYS = frozenset({"password", "raw_value", "private_key", "token", "uri", "value", "nonce", "secret", "Authorization"})
+SECRET_KEYS = frozenset(
+    {"password", "raw_value", "private_key", "token", "uri", "value", "nonce", "secret", "Authorization"}
+)
 SECRET_MAPS = frozenset({"values", "env"})
 SECRET_VALUES_ONLY_IN = ("/secrets",)  # "value" is harmless elsewhere: tags, trusted sources, metadata
 KEPT = 20_000

@@ -44,7 +44,10 @@ class Head:
         """As it is sent on: our headers replace the ones of the same name."""
         ours = {name.lower() for name in extra}
         kept = [(key, value) for key, value in self.headers if key.lower() not in ours]
-        lines = [f"{self.method} {self.target} HTTP/1.1", *(f"{key}: {value}" for key, value in [*kept, *extra.items()])]
+        lines = [
+            f"{self.method} {self.target} HTTP/1.1",
+            *(f"{key}: {value}" for key, value in [*kept, *extra.items()]),
+        ]
         return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
 
 
@@ -153,7 +156,9 @@ class Relay:
         found = []
         for machine in self.fly.machines.of_app(app):
             ports = [service["internal_port"] for service in machine["config"].get("services") or []]
-            statuses = [c["status"] for c in self.fly.runner.checks(machine["id"]) if c["name"].startswith("servicecheck")]
+            statuses = [
+                c["status"] for c in self.fly.runner.checks(machine["id"]) if c["name"].startswith("servicecheck")
+            ]
             wanted = any(service.get("checks") for service in machine["config"].get("services") or [])
             healthy = "critical" not in statuses and (bool(statuses) or not wanted)
             if machine["state"] == "started" and not machine["cordoned"] and internal_port in ports and healthy:
@@ -176,7 +181,7 @@ class Relay:
                     opened = asyncio.open_connection(machine["ip4"], port, limit=HEAD_LIMIT)
                     reader, writer = await asyncio.wait_for(opened, CONNECT_SECONDS)
                     return machine["id"], reader, writer
-                except (OSError, asyncio.TimeoutError, TimeoutError):
+                except (OSError, TimeoutError):
                     continue
             if not self.wake(app, service) or asyncio.get_running_loop().time() > end:
                 return None

@@ -43,5 +43,5 @@ class Child:
             self._process.terminate()
             try:
                 await asyncio.wait_for(self._process.wait(), 10)
-            except (asyncio.TimeoutError, TimeoutError):
+            except TimeoutError:
                 self._process.kill()

@@ -52,7 +52,7 @@ class Fly:
             ("GET", "/v1/tokens/current", self.tokens),
             ("GET", "/v1/orgs/{org}/machines", self.org_machines),
             ("GET", "/v1/orgs/{org}/volumes", self.org_volumes),
-            ("GET", "/v1/apps", apps.list),
+            ("GET", "/v1/apps", apps.index),
             ("POST", "/v1/apps", apps.create),
             ("GET", one, apps.get),
             ("DELETE", one, apps.delete),

@@ -112,5 +112,5 @@ class Actions:
             try:
                 left = max(0.01, min(1.0, end - time.monotonic()))
                 await asyncio.wait_for(self.runner.changed.wait(), left)
-            except (asyncio.TimeoutError, TimeoutError):
+            except TimeoutError:
                 return

@@ -62,7 +62,7 @@ class Apps:
         self.store.put("app", name, app)
         return web.json_response({"id": app["id"], "created_at": 0}, status=201)
 
-    async def list(self, request: web.Request) -> web.Response:
+    async def index(self, request: web.Request) -> web.Response:
         org = request.query.get("org_slug")
         if not org:
             raise fly_error(400, "org_slug is required")
@@ -82,7 +82,13 @@ class Apps:
         for volume in self.store.list("volume"):
             if volume["app"] == app:
                 await self.cloud.docker.remove_volume(self.machines.runner.volume(volume["id"]))
-        for kind, key in (("machine", "id"), ("volume", "id"), ("secret", "id"), ("ip", "id"), ("certificate", "hostname")):
+        for kind, key in (
+            ("machine", "id"),
+            ("volume", "id"),
+            ("secret", "id"),
+            ("ip", "id"),
+            ("certificate", "hostname"),
+        ):
             for item in self.store.list(kind):
                 if item["app"] == app:
                     self.store.delete(kind, item[key])
@@ -122,7 +128,7 @@ class Apps:
             "private_v6": f"fdaa:0:1::{number:x}",
             "shared_v4": SHARED,
         }[kind]
-        item = {
+        item: dict[str, Any] = {
             "id": f"{app}/{address}",
             "app": app,
             "ip": address,
@@ -130,7 +136,9 @@ class Apps:
             "service_name": body.get("service_name") or "",
             "shared": kind == "shared_v4",
             "egress": kind.startswith("egress"),
-            "network": {"name": body.get("network") or "default", "org_slug": "personal"} if kind == "private_v6" else None,
+            "network": {"name": body.get("network") or "default", "org_slug": "personal"}
+            if kind == "private_v6"
+            else None,
             "created_at": now(),
         }
         return self.store.put("ip", item["id"], item)
@@ -204,7 +212,12 @@ class Apps:
     async def check_certificate(self, request: web.Request) -> web.Response:
         made = self.detail(self.certificate(request))
         wants = made["dns_requirements"]
-        records = {"a": wants["a"], "aaaa": wants["aaaa"], "cname": [], "resolved_addresses": wants["a"] + wants["aaaa"]}
+        records = {
+            "a": wants["a"],
+            "aaaa": wants["aaaa"],
+            "cname": [],
+            "resolved_addresses": wants["a"] + wants["aaaa"],
+        }
         return web.json_response({**made, "dns_records": records})
 
     async def delete_certificate(self, request: web.Request) -> web.Response:

@@ -34,7 +34,7 @@ async def probe(session: aiohttp.ClientSession, address: str, check: Check) -> t
         _, writer = await asyncio.wait_for(asyncio.open_connection(address, check["port"]), limit)
         writer.close()
         return "passing", "Success"
-    except (asyncio.TimeoutError, TimeoutError):
+    except TimeoutError:
         return "critical", f"no answer within {limit:g}s"
     except (OSError, aiohttp.ClientError) as problem:
         return "critical", str(problem) or type(problem).__name__

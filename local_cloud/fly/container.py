@@ -60,7 +60,13 @@ def files(config: dict[str, Any], secrets: dict[str, str]) -> dict[str, tuple[by
 
 
 def container_config(
-    app: str, machine: Machine, image: str, secrets: dict[str, str], names: dict[str, str], labels: dict[str, str], base: Any
+    app: str,
+    machine: Machine,
+    image: str,
+    secrets: dict[str, str],
+    names: dict[str, str],
+    labels: dict[str, str],
+    base: Any,
 ) -> dict[str, Any]:
     """The body of Docker's create. names: ``network``, and ``volume:<id>`` -> Docker volume."""
     config, guest = machine["config"], machine["config"].get("guest") or {}

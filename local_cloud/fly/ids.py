@@ -28,7 +28,7 @@ def volume_id() -> str:
 
 def now() -> str:
     """RFC 3339 in UTC."""
-    return datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def milliseconds() -> int:

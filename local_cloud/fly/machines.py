@@ -82,12 +82,14 @@ class Machines:
 
     async def create(self, request: web.Request) -> web.Response:
         app, body = self.app(request), await json_body(request)
-        config, region = body.get("config"), body.get("region") or "ewr"
+        config, region = body.get("config") or {}, body.get("region") or "ewr"
         check_config(config, region)
         others = self.of_app(app["name"])
         name = body.get("name") or f"{random.token_hex(3)}-{random.token_hex(3)}"
         if any(other["name"] == name for other in others):
-            raise fly_error(409, f"already_exists: unique machine name violation, machine with name {name} already exists")
+            raise fly_error(
+                409, f"already_exists: unique machine name violation, machine with name {name} already exists"
+            )
         self.attachable(app["name"], config, region, None)
         machine = self.new(app["name"], name, region, config, body)
         self.cloud.store.put("machine", machine["id"], machine)
@@ -131,7 +133,9 @@ class Machines:
             if volume is None or volume["app"] != app or volume["state"] != "created":
                 raise fly_error(400, f"invalid_argument: volume {mount['volume']} does not exist")
             if volume["region"] != region:
-                raise fly_error(400, f"invalid_argument: volume {volume['id']} is in region {volume['region']}, not {region}")
+                raise fly_error(
+                    400, f"invalid_argument: volume {volume['id']} is in region {volume['region']}, not {region}"
+                )
             if volume["attached_machine_id"] not in (None, machine):
                 raise fly_error(412, f"volume {volume['id']} is attached to machine {volume['attached_machine_id']}")
 
@@ -153,7 +157,7 @@ class Machines:
 
     async def update(self, request: web.Request) -> web.Response:
         machine, body = self.held(request), await json_body(request)
-        config = body.get("config")
+        config = body.get("config") or {}
         check_config(config, machine["region"])
         expected = body.get("current_version")
         if expected and expected != machine["instance_id"]:
@@ -181,7 +185,9 @@ class Machines:
         machine = self.held(request)
         force = any(request.query.get(key) in ("true", "1") for key in ("force", "kill"))
         if machine["state"] in ("started", "starting", "replacing") and not force:
-            raise fly_error(412, f"failed_precondition: unable to destroy machine, not currently stopped: {machine['state']}")
+            raise fly_error(
+                412, f"failed_precondition: unable to destroy machine, not currently stopped: {machine['state']}"
+            )
         await self.runner.destroy(machine["id"])
         return web.json_response({"ok": True})
 

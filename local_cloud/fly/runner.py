@@ -144,7 +144,9 @@ class Runner:
         elif machine["config"].get("auto_destroy"):
             await self.destroy(machine_id)
 
-    async def stop(self, machine_id: str, state: str = "stopped", signal: str | None = None, limit: float | None = None) -> None:
+    async def stop(
+        self, machine_id: str, state: str = "stopped", signal: str | None = None, limit: float | None = None
+    ) -> None:
         """Stop as its stop_config says; it ends as ``state``."""
         async with self._locks.setdefault(machine_id, asyncio.Lock()):
             await self._stop(machine_id, state, signal, limit)

@@ -45,7 +45,9 @@ def _guest(guest: dict[str, Any]) -> None:
     kind, cpus, memory = guest.get("cpu_kind", "shared"), guest.get("cpus", 1), guest.get("memory_mb", 256)
     if kind not in ("shared", "performance"):
         refuse(f"guest.cpu_kind {kind} is not valid")
-    low, high, step, allowed = (256, 2048, 256, SHARED_CPUS) if kind == "shared" else (2048, 8192, 1024, PERFORMANCE_CPUS)
+    low, high, step, allowed = (
+        (256, 2048, 256, SHARED_CPUS) if kind == "shared" else (2048, 8192, 1024, PERFORMANCE_CPUS)
+    )
     if cpus not in allowed:
         refuse(f"guest.cpus {cpus} is not valid for {kind}")
     if not low * cpus <= memory <= high * cpus or memory % step:

@@ -9,7 +9,9 @@ from local_cloud.fly import leases
 from local_cloud.fly.noise import noisy
 
 Machine = dict[str, Any]
-REFERENCE = re.compile(r"^(?:(?P<registry>[^/]*[.:][^/]*|localhost[^/]*)/)?(?P<repository>[^@:]+)(?::(?P<tag>[^@]+))?(?:@(?P<digest>.+))?$")
+REFERENCE = re.compile(
+    r"^(?:(?P<registry>[^/]*[.:][^/]*|localhost[^/]*)/)?(?P<repository>[^@:]+)(?::(?P<tag>[^@]+))?(?:@(?P<digest>.+))?$"
+)
 
 
 def image_ref(image: str) -> dict[str, Any]:

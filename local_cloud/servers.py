@@ -1,0 +1,75 @@
+"""Database servers as containers of the local cloud's own image: same port inside, on 6PN and on loopback."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from local_cloud.cloud import Cloud
+
+CERTIFICATE, KEY = "/etc/opsmap/tls.crt", "/etc/opsmap/tls.key"
+
+
+class Server:
+    """One container with a volume at /data. ``name`` is unique in the instance."""
+
+    def __init__(self, cloud: Cloud, name: str, port: int, host: str) -> None:
+        self.cloud = cloud
+        self.name = f"{cloud.settings.prefix}-{name}"
+        self.port = port
+        self.host = host
+
+    async def run(self, command: list[str], files: dict[str, tuple[bytes, int]]) -> None:
+        """Make it anew with these files; the data in its volume stays."""
+        cloud = self.cloud
+        labels = cloud.settings.labels
+        await cloud.docker.make_volume(self.name, labels)
+        binding = [{"HostIp": "127.0.0.1", "HostPort": str(self.port)}]
+        body: dict[str, Any] = {
+            "Image": cloud.settings.image,
+            "Cmd": command,
+            "Labels": labels,
+            "StopSignal": "SIGTERM",
+            "ExposedPorts": {f"{self.port}/tcp": {}},
+            "HostConfig": {
+                "Init": True,
+                "RestartPolicy": {"Name": "unless-stopped"},
+                "NetworkMode": cloud.settings.network,
+                "PortBindings": {f"{self.port}/tcp": binding},
+                "Mounts": [{"Type": "volume", "Source": self.name, "Target": "/data"}],
+            },
+            "NetworkingConfig": {"EndpointsConfig": {cloud.settings.network: {"Aliases": [self.host]}}},
+        }
+        await cloud.docker.stop(self.name, 10)
+        await cloud.docker.remove(self.name)
+        await cloud.docker.create(self.name, body)
+        await cloud.docker.put_files(self.name, files)
+        await cloud.docker.start(self.name)
+
+    def certificate(self) -> dict[str, tuple[bytes, int]]:
+        """Files with a certificate for its name."""
+        chain, key = self.cloud.ca.issue([self.host, "localhost", "127.0.0.1"])
+        return {CERTIFICATE: (chain.encode(), 0o644), KEY: (key.encode(), 0o600)}
+
+    async def ready(self, command: list[str], says: str, attempts: int = 300) -> None:
+        """Wait until a command in it says so; an exception tells what it said instead."""
+        output = ""
+        for _ in range(attempts):
+            found = await self.cloud.docker.inspect(self.name)
+            if found and found["State"]["Running"]:
+                code, output = await self.cloud.docker.execute(self.name, command)
+                if code == 0 and says in output:
+                    return
+            await asyncio.sleep(0.1)
+        raise RuntimeError(f"{self.name} does not become ready: {output.strip()[:300]}")
+
+    async def running(self) -> bool:
+        """Whether it runs."""
+        found = await self.cloud.docker.inspect(self.name)
+        return bool(found and found["State"]["Running"])
+
+    async def remove(self) -> None:
+        """Remove it with its data."""
+        await self.cloud.docker.remove(self.name)
+        await self.cloud.docker.remove_volume(self.name)
+        self.cloud.free_port(self.port)
