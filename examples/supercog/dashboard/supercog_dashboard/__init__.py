@@ -1,0 +1,1 @@
+"""Front end of Supercog and the API behind it."""

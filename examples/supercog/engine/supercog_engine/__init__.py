@@ -1,0 +1,1 @@
+"""Agents and triggers of Supercog: one image, two commands."""
