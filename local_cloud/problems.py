@@ -25,7 +25,7 @@ def problem(status: int, body: dict[str, Any]) -> web.HTTPException:
 
 async def json_body(request: web.Request) -> dict[str, Any]:
     """The request's body as an object; ValueError when it is none."""
-    body = await request.json() if request.can_read_body else {}
+    body = await request.json() if request.body_exists else {}
     if not isinstance(body, dict):
         raise ValueError("the body is no object")
     return body

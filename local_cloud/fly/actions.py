@@ -34,7 +34,7 @@ class Actions:
 
     async def stop(self, request: web.Request) -> web.Response:
         machine = self.machines.held(request)
-        body = await json_body(request) if request.can_read_body else {}
+        body = await json_body(request) if request.body_exists else {}
         limit = seconds(body["timeout"], 5.0) if body.get("timeout") else None
         if machine["state"] in ("started", "starting", "replacing", "restarting"):
             await self.runner.become(machine["id"], "stopping", "stop", "user")

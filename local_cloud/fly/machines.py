@@ -214,7 +214,7 @@ class Machines:
             machine = self.held(request)
             self.runner.save({**machine, "lease": None})
             return web.json_response({"status": "success", "data": {"ok": True}})
-        body = await json_body(request) if request.can_read_body else {}
+        body = await json_body(request) if request.body_exists else {}
         ttl = int(body.get("ttl") or request.query.get("ttl") or 120)
         try:
             made = leases.acquire(held, nonce, ttl, body.get("description") or "", machine["instance_id"])

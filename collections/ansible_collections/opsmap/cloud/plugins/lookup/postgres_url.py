@@ -74,13 +74,14 @@ from ansible.plugins.lookup import LookupBase
 from ansible_collections.opsmap.cloud.plugins.module_utils._digitalocean import OPTIONS, DigitalOcean
 from ansible_collections.opsmap.cloud.plugins.module_utils._digitalocean_find import ENGINE, pick
 from ansible_collections.opsmap.cloud.plugins.module_utils._errors import CloudError, bad_option
+from ansible_collections.opsmap.cloud.plugins.plugin_utils.lookup_variables import rendered
 
 NOT_YET = "not_yet"
 
 
 class LookupModule(LookupBase):
     def run(self, terms: list[str], variables: dict[str, Any] | None = None, **kwargs: Any) -> list[str]:
-        self.set_options(var_options=variables, direct=kwargs)
+        self.set_options(var_options=rendered(self._templar, variables, ("opsmap_digitalocean_", "opsmap_api_", "opsmap_ca_")), direct=kwargs)
         own = ("database", "user", "private", "sslmode", "scheme")
         given = {name: self.get_option(name) for name in (*OPTIONS, *own)}
         try:

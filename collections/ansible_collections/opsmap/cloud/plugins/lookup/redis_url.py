@@ -67,13 +67,14 @@ from ansible.errors import AnsibleError
 from ansible.plugins.lookup import LookupBase
 from ansible_collections.opsmap.cloud.plugins.module_utils._errors import CloudError, bad_option
 from ansible_collections.opsmap.cloud.plugins.module_utils._redis_cloud import OPTIONS, RedisCloud
+from ansible_collections.opsmap.cloud.plugins.plugin_utils.lookup_variables import rendered
 
 NOT_YET = "not_yet"
 
 
 class LookupModule(LookupBase):
     def run(self, terms: list[str], variables: dict[str, Any] | None = None, **kwargs: Any) -> list[str]:
-        self.set_options(var_options=variables, direct=kwargs)
+        self.set_options(var_options=rendered(self._templar, variables, ("opsmap_redis_cloud_", "opsmap_api_", "opsmap_ca_")), direct=kwargs)
         given = {name: self.get_option(name) for name in (*OPTIONS, "user", "password", "private")}
         pairs = [tuple(term.split("/", 1)) for term in terms]
         if not terms:
