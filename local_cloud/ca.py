@@ -38,7 +38,7 @@ class Authority:
         builder = _builder(names[0], self._certificate.subject, key, days)
         builder = builder.add_extension(x509.SubjectAlternativeName([_general_name(n) for n in names]), critical=False)
         builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        certificate = builder.sign(self._key, hashes.SHA256())
+        certificate = self._signed(builder)
         return certificate.public_bytes(serialization.Encoding.PEM).decode() + self.pem, _pem(key)
 
     def certificate_of(self, subject: x509.Name, key: rsa.RSAPublicKey, days: int = 3650) -> str:
@@ -47,7 +47,12 @@ class Authority:
         builder = x509.CertificateBuilder().subject_name(subject).issuer_name(self._certificate.subject)
         builder = builder.public_key(key).serial_number(x509.random_serial_number())
         builder = builder.not_valid_before(now - DAY).not_valid_after(now + days * DAY)
-        return builder.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode()
+        return self._signed(builder).public_bytes(serialization.Encoding.PEM).decode()
+
+    def _signed(self, builder: x509.CertificateBuilder) -> x509.Certificate:
+        """Signed, and naming the authority's key, as strict verification demands."""
+        named = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
+        return builder.add_extension(named, critical=False).sign(self._key, hashes.SHA256())
 
     def _make(self, name: str) -> None:
         key = ec.generate_private_key(ec.SECP256R1())
@@ -55,7 +60,9 @@ class Authority:
         builder = _builder(name, subject, key, 3650)
         builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=1), critical=True)
         usage = x509.KeyUsage(True, False, False, False, False, True, True, False, False)
-        certificate = builder.add_extension(usage, critical=True).sign(key, hashes.SHA256())
+        builder = builder.add_extension(usage, critical=True)
+        builder = builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        certificate = builder.sign(key, hashes.SHA256())
         self.key_path.touch(mode=0o600)
         self.key_path.write_text(_pem(key))
         self.certificate_path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))

@@ -115,8 +115,9 @@ def _without(defaults: dict[str, Any], value: dict[str, Any]) -> dict[str, Any]:
     return {key: item for key, item in value.items() if key not in defaults or defaults[key] != nanoseconds(item)}
 
 
-def _env(env: dict[str, Any]) -> dict[str, str]:
-    return {key: str(value).lower() if isinstance(value, bool) else str(value) for key, value in env.items()}
+def env(values: dict[str, Any]) -> dict[str, str]:
+    """Variables as text: the API takes nothing else."""
+    return {key: str(value).lower() if isinstance(value, bool) else str(value) for key, value in values.items()}
 
 
 def _service(service: dict[str, Any]) -> dict[str, Any]:
@@ -172,7 +173,7 @@ def _mount(mount: dict[str, Any]) -> dict[str, Any]:
 
 
 PARTS: dict[str, Callable[[Any], Any]] = {
-    "env": _env,
+    "env": env,
     "services": lambda services: sorted(map(_service, services), key=_service_key),
     "checks": lambda checks: {name: _check(check) for name, check in checks.items()},
     "files": lambda files: sorted(map(_file, files), key=lambda file: str(file["guest_path"])),

@@ -9,7 +9,7 @@ import base64
 from typing import Any
 
 from ansible_collections.opsmap.cloud.plugins.module_utils._errors import refused
-from ansible_collections.opsmap.cloud.plugins.module_utils._fly_config import differences
+from ansible_collections.opsmap.cloud.plugins.module_utils._fly_config import differences, env
 from ansible_collections.opsmap.cloud.plugins.module_utils._fly_machine import (
     ASLEEP,
     RECORD,
@@ -38,7 +38,7 @@ def wanted_config(params: dict[str, Any]) -> dict[str, Any]:
     name = params["process_group"]
     config["image"] = params["image"]
     region = next(iter(params["count"]), "")
-    config["env"] = {**(config.get("env") or {}), "FLY_PROCESS_GROUP": name, "PRIMARY_REGION": region}
+    config["env"] = {**env(config.get("env") or {}), "FLY_PROCESS_GROUP": name, "PRIMARY_REGION": region}
     if params["files"]:
         config["files"] = [*(config.get("files") or []), *wanted_files(params)]
     owned = {"fly_platform_version": "v2", "fly_process_group": name, "opsmap_owner": "opsmap"}

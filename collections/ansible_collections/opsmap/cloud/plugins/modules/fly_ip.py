@@ -30,6 +30,7 @@ options:
     default: false
 extends_documentation_fragment:
   - opsmap.cloud.fly
+  - opsmap.cloud.wait
   - opsmap.cloud.attributes
 author:
   - opsmap contributors (@opsmap)
@@ -66,7 +67,7 @@ from typing import Any
 
 from ansible_collections.opsmap.cloud.plugins.module_utils._errors import bad_option
 from ansible_collections.opsmap.cloud.plugins.module_utils._fly import OPTIONS, Fly
-from ansible_collections.opsmap.cloud.plugins.module_utils._module import run_module
+from ansible_collections.opsmap.cloud.plugins.module_utils._module import WAIT_OPTIONS, run_module
 from ansible_collections.opsmap.cloud.plugins.module_utils._plan import Context, Plan, apply, converge
 
 SPEC: dict[str, Any] = {
@@ -75,6 +76,7 @@ SPEC: dict[str, Any] = {
         "addresses": {"type": "list", "elements": "raw", "default": []},
         "purge": {"type": "bool", "default": False},
         **OPTIONS,
+        **WAIT_OPTIONS,
     },
 }
 KINDS = ("v4", "v6", "shared_v4", "private_v6", "egress_pair")

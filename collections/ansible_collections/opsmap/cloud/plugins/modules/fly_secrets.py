@@ -31,6 +31,7 @@ options:
     default: false
 extends_documentation_fragment:
   - opsmap.cloud.fly
+  - opsmap.cloud.wait
   - opsmap.cloud.attributes
 author:
   - opsmap contributors (@opsmap)
@@ -68,7 +69,7 @@ from typing import Any
 from ansible_collections.opsmap.cloud.plugins.module_utils._errors import bad_option
 from ansible_collections.opsmap.cloud.plugins.module_utils._fly import OPTIONS, Fly
 from ansible_collections.opsmap.cloud.plugins.module_utils._fly_machine import RECORD, metadata
-from ansible_collections.opsmap.cloud.plugins.module_utils._module import run_module
+from ansible_collections.opsmap.cloud.plugins.module_utils._module import WAIT_OPTIONS, run_module
 from ansible_collections.opsmap.cloud.plugins.module_utils._plan import Context, Plan
 from ansible_collections.opsmap.cloud.plugins.module_utils._secret import Secret
 
@@ -79,6 +80,7 @@ SPEC: dict[str, Any] = {
         "fingerprint_key": {"type": "str", "no_log": True},
         "purge": {"type": "bool", "default": False},
         **OPTIONS,
+        **WAIT_OPTIONS,
     },
 }
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
