@@ -79,6 +79,7 @@ async def login(request: Request, given: Login, response: Response) -> dict[str,
     await users.record(state.database, email, succeeded, client)
     if not succeeded:
         raise HTTPException(401, "wrong e-mail or password")
+    await users.trusted(state.redis, email, client)
     secret = await cache.keep(state.redis, "session", {"email": email}, cache.SESSION_SECONDS)
     response.set_cookie(users.COOKIE, secret, cache.SESSION_SECONDS, secure=True, httponly=True, samesite="lax")
     return {"email": email, "instance": instance_id()}

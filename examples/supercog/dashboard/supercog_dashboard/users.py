@@ -39,10 +39,18 @@ def is_admin(settings: Dashboard, email: str, password: str) -> bool:
     return same_email and same_password
 
 
+def _counters(email: str, client: str) -> tuple[str, str]:
+    return f"login:client:{client}", cache.hidden("login:email", email)
+
+
 async def may_try(redis: Redis, email: str, client: str) -> bool:
-    by_client = await cache.count(redis, f"login:client:{client}", WINDOW_SECONDS)
-    by_email = await cache.count(redis, f"login:email:{cache.hidden('email', email)}", WINDOW_SECONDS)
+    by_client, by_email = [await cache.count(redis, name, WINDOW_SECONDS) for name in _counters(email, client)]
     return by_client <= ATTEMPTS_PER_CLIENT and by_email <= ATTEMPTS_PER_EMAIL
+
+
+async def trusted(redis: Redis, email: str, client: str) -> None:
+    """A success ends the counting: only failures in a row lock out."""
+    await cache.uncount(redis, *_counters(email, client))
 
 
 async def record(pool: Pool, email: str, succeeded: bool, client: str) -> None:

@@ -58,6 +58,10 @@ async def count(redis: Redis, name: str, seconds: int) -> int:
         return int((await pipe.execute())[0])
 
 
+async def uncount(redis: Redis, *names: str) -> None:
+    await redis.delete(*(f"count:{name}" for name in names))
+
+
 async def publish(redis: Redis, event: dict[str, Any]) -> None:
     await redis.publish(EVENTS, json.dumps(event))
 
