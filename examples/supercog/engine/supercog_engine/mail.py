@@ -18,8 +18,7 @@ def prompt(fields: dict[str, str]) -> tuple[str, str]:
     mail = notice.get("mail")
     if not isinstance(mail, dict):
         return "email", _joined(fields.get("Subject", ""), fields["Message"])
-    headers = mail.get("commonHeaders")
-    headers = headers if isinstance(headers, dict) else {}
+    headers = _dict(mail, "commonHeaders")
     sender = str(mail.get("source") or "email")
     subject = str(headers.get("subject") or fields.get("Subject") or "")
     return sender, _joined(subject, _body(notice))
@@ -34,8 +33,7 @@ def _body(notice: dict[str, Any]) -> str:
     if not isinstance(content, str):
         return ""
     raw = content.encode()
-    action = (notice.get("receipt") or {}).get("action") or {}
-    if action.get("encoding") == "BASE64":
+    if _dict(_dict(notice, "receipt"), "action").get("encoding") == "BASE64":
         try:
             raw = base64.b64decode(content, validate=True)
         except binascii.Error:
@@ -47,4 +45,9 @@ def _body(notice: dict[str, Any]) -> str:
     try:
         return str(part.get_content())
     except (LookupError, UnicodeError):  # a charset nobody knows
-        return ""
+        return bytes(part.get_payload(decode=True)).decode(errors="replace")
+
+
+def _dict(value: dict[str, Any], name: str) -> dict[str, Any]:
+    found = value.get(name)
+    return found if isinstance(found, dict) else {}

@@ -76,9 +76,11 @@ def parse(body: bytes) -> dict[str, str]:
         message = json.loads(body)
     except ValueError as error:
         raise Forged("not JSON") from error
-    if not isinstance(message, dict) or message.get("Type") not in _SIGNED:
+    if not isinstance(message, dict):
         raise Forged("not a message of SNS")
     fields: dict[str, str] = {name: value for name, value in message.items() if isinstance(value, str)}
+    if fields.get("Type") not in _SIGNED:
+        raise Forged("not a message of SNS")
     needed = {*_SIGNED[fields["Type"]], "Signature", "SignatureVersion", "SigningCertURL"} - {"Subject"}
     if missing := sorted(needed - fields.keys()):
         raise Forged(f"lacks {', '.join(missing)}")
