@@ -14,9 +14,9 @@ setup: ## everything that a run needs: .venv, Docker Engine, base image
 up: setup ## set up and deploy the whole stack on this machine; ends with the addresses
 	@ansible-playbook site.yml -e env=local
 
-down: ## remove all that `make up` made; CONFIRM=yes does not ask
+down: ## remove all that `make up` made; CONFIRM=yes does not ask, volumes included
 	@scripts/bootstrap.sh python docker
-	@ansible-playbook playbooks/down.yml -e env=local
+	@ansible-playbook playbooks/down.yml -e env=local $(if $(CONFIRM),-e confirm=$(CONFIRM))
 
 test: setup ## run all tests on an instance of their own, beside a running one
 	@scripts/test.sh

@@ -122,10 +122,10 @@ class Subscriptions:
             current = self.active(number)
             allowed = {current["planId"], *(plan["id"] for plan in self.movable(current))}
             if body.get("planId") and body["planId"] not in allowed:
-                raise TaskError(
-                        "FIXED_SUBSCRIPTION_UPDATE_INVALID_PLAN", "The subscription cannot move to this plan"
-                    )
-            given: dict[str, Any] = {key: body[key] for key in ("name", "planId", "paymentMethod", "paymentMethodId") if key in body}
+                raise TaskError("FIXED_SUBSCRIPTION_UPDATE_INVALID_PLAN", "The subscription cannot move to this plan")
+            given: dict[str, Any] = {
+                key: body[key] for key in ("name", "planId", "paymentMethod", "paymentMethodId") if key in body
+            }
             self.save({**current, **given, "status": "pending"})
             self.cloud.spawn(self._activate(number))
             return {"resourceId": number}

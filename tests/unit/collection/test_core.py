@@ -44,7 +44,11 @@ def test_waiting_goes_on_through_states_that_nobody_announced() -> None:
 def test_waiting_ends_at_once_on_a_failure_state() -> None:
     with pytest.raises(CloudError, match="wait for database: it says error") as failure:
         wait_for(
-            "database", lambda: "error", lambda s: False, Patience(60, 1, Time().clock()), failed=lambda s: "it says error"
+            "database",
+            lambda: "error",
+            lambda s: False,
+            Patience(60, 1, Time().clock()),
+            failed=lambda s: "it says error",
         )
     assert failure.value.code == "failed_state"
 

@@ -28,21 +28,25 @@ def options(spec: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
     return dict(checked.validated_parameters)
 
 
+def planned(module: Any, case: dict[str, Any]) -> Any:
+    """The plan of a case."""
+    params = options(module.SPEC, case["options"])
+    module.validate(params)
+    return module.plan(params, case.get("observed"))
+
+
 @pytest.mark.parametrize("file", FILES, ids=lambda file: f"{file.parent.name}/{file.stem}")
 def test_plan(file: Path) -> None:
     case = yaml.safe_load(file.read_text())
     module = importlib.import_module(f"{MODULES}.{file.parent.name}")
     expected = case["expect"]
-    try:
-        params = options(module.SPEC, case["options"])
-        module.validate(params)
-        plan = module.plan(params, case.get("observed"))
-    except CloudError as error:
-        assert "error" in expected, str(error)
-        assert error.code == expected["error"]["code"]
-        assert expected["error"]["says"] in str(error)
+    if "error" in expected:
+        with pytest.raises(CloudError) as caught:
+            planned(module, case)
+        assert caught.value.code == expected["error"]["code"]
+        assert expected["error"]["says"] in str(caught.value)
         return
-    assert "error" not in expected, f"expected {expected['error']}, got the steps {[s.title for s in plan.steps]}"
+    plan = planned(module, case)
     assert [step.title for step in plan.steps] == expected["steps"]
     if "calls" in expected:
         assert [{step.do: step.args} for step in plan.steps] == expected["calls"]

@@ -81,7 +81,8 @@ NOT_YET = "not_yet"
 
 class LookupModule(LookupBase):
     def run(self, terms: list[str], variables: dict[str, Any] | None = None, **kwargs: Any) -> list[str]:
-        self.set_options(var_options=rendered(self._templar, variables, ("opsmap_digitalocean_", "opsmap_api_", "opsmap_ca_")), direct=kwargs)
+        known = rendered(self._templar, variables, ("opsmap_digitalocean_", "opsmap_api_", "opsmap_ca_"))
+        self.set_options(var_options=known, direct=kwargs)
         own = ("database", "user", "private", "sslmode", "scheme")
         given = {name: self.get_option(name) for name in (*OPTIONS, *own)}
         try:

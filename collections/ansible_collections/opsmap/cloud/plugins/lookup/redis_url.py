@@ -74,7 +74,8 @@ NOT_YET = "not_yet"
 
 class LookupModule(LookupBase):
     def run(self, terms: list[str], variables: dict[str, Any] | None = None, **kwargs: Any) -> list[str]:
-        self.set_options(var_options=rendered(self._templar, variables, ("opsmap_redis_cloud_", "opsmap_api_", "opsmap_ca_")), direct=kwargs)
+        known = rendered(self._templar, variables, ("opsmap_redis_cloud_", "opsmap_api_", "opsmap_ca_"))
+        self.set_options(var_options=known, direct=kwargs)
         given = {name: self.get_option(name) for name in (*OPTIONS, "user", "password", "private")}
         pairs = [tuple(term.split("/", 1)) for term in terms]
         if not terms:

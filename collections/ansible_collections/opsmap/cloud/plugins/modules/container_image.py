@@ -171,10 +171,7 @@ def run(params: dict[str, Any], context: Context) -> dict[str, Any]:
         return _registry.digest(repository, tag, params["registry_username"], params["registry_password"])
 
     def observe() -> dict[str, Any]:
-        if params["push"]:
-            digest = in_registry()
-        else:
-            digest = (engine.image(f"{repository}:{tag}") or {}).get("Id")
+        digest = in_registry() if params["push"] else (engine.image(f"{repository}:{tag}") or {}).get("Id")
         local = None if digest else engine.labelled(label)
         return {"inputs": inputs, "digest": digest, "local": local}
 

@@ -1,0 +1,74 @@
+"""Figures of the README: python benchmarks/run.py [noop] [first]. Prints a table, then one line per figure.
+
+noop    second converge of the local environment, against an empty ansible-playbook run with the same plays and hosts
+first   first converge with the base image present; layers that the engine has in its cache count as present
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from tests.support import Instance, changed, run
+
+BENCH = Instance("bench")
+Row = tuple[str, float, float]
+
+
+def seconds(*command: str) -> float:
+    """Wall time of a run."""
+    start = time.monotonic()
+    run(*command, OPSMAP_INSTANCE=BENCH.purpose)
+    return time.monotonic() - start
+
+
+def plays() -> int:
+    """Number of plays of site.yml."""
+    listed = run("ansible-playbook", "site.yml", "--list-tasks", OPSMAP_INSTANCE=BENCH.purpose).stdout
+    return sum(line.strip().startswith("play #") for line in listed.splitlines())
+
+
+def noop() -> list[Row]:
+    """Medians of five runs each, alternating."""
+    run("ansible-playbook", "site.yml", OPSMAP_INSTANCE=BENCH.purpose)
+    count = plays()
+    with tempfile.NamedTemporaryFile("w", suffix=".yml") as empty:
+        empty.write("- hosts: local\n  tasks: []\n" * count)
+        empty.flush()
+        pairs = [(seconds("ansible-playbook", empty.name), seconds("ansible-playbook", "site.yml")) for _ in range(5)]
+    assert set(changed(run("ansible-playbook", "site.yml", OPSMAP_INSTANCE=BENCH.purpose).stdout).values()) == {0}
+    bare, full = (statistics.median(column) for column in zip(*pairs, strict=True))
+    print(f"empty run with {count} plays   {bare:7.2f} s")
+    print(f"second converge          {full:7.2f} s")
+    return [("noop_ratio", full / bare, 3.0)]
+
+
+def first() -> list[Row]:
+    """Everything from an empty instance."""
+    run("ansible-playbook", "playbooks/down.yml", "-e", "confirm=yes", OPSMAP_INSTANCE=BENCH.purpose)
+    took = seconds("ansible-playbook", "site.yml")
+    print(f"first converge           {took:7.2f} s")
+    return [("first_seconds", took, 240.0)]
+
+
+def main() -> int:
+    """0 if every figure reaches its goal."""
+    known = {"first": first, "noop": noop}
+    names = sys.argv[1:] or list(known)
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        print(f"no benchmark {', '.join(unknown)}; there are {', '.join(known)}")
+        return 2
+    rows = [row for name in names for row in known[name]()]
+    run("ansible-playbook", "playbooks/down.yml", "-e", "confirm=yes", OPSMAP_INSTANCE=BENCH.purpose)
+    for name, value, goal in rows:
+        print(f"{name}={value:.2f} goal={goal:g} {'ok' if value <= goal else 'short'}")
+    return 0 if all(value <= goal for _, value, goal in rows) else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,45 @@
+"""The product in a browser, through the front door."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Page, expect, sync_playwright
+
+from tests.support import Instance
+
+TEST = Instance("test")
+URL = f"https://app.supercog.localhost:{TEST.port + 5}"
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+
+@pytest.fixture(scope="module")
+def page() -> Iterator[Page]:
+    """A fresh browser at the front door of a deployed stack."""
+    TEST.playbook("site.yml")
+    browser_path = next(path for path in map(shutil.which, NAMES) if path)
+    arguments = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--host-resolver-rules=MAP *.localhost 127.0.0.1"]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=browser_path, headless=True, args=arguments)
+        context = browser.new_context(ignore_https_errors=True)
+        yield context.new_page()
+        browser.close()
+
+
+def test_a_user_signs_in_and_sees_the_result_of_a_run(page: Page) -> None:
+    page.goto(URL)
+    page.get_by_label("E-mail").fill("admin@supercog.localhost")
+    page.get_by_label("Password").fill((TEST.folder / "admin_password").read_text().strip())
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("textbox").first.fill("count these four words")
+    page.get_by_role("button", name="Start").click()
+    expect(page.get_by_text("count these four words").first).to_be_visible()
+    expect(page.get_by_text("done").first).to_be_visible(timeout=30_000)
+    assert page.context.cookies()[0]["httpOnly"]
+
+
+def test_the_session_is_known_to_every_instance(page: Page) -> None:
+    seen = {page.request.get(f"{URL}/api/me").headers["x-instance"] for _ in range(20)}
+    assert len(seen) == 2
