@@ -16,7 +16,7 @@ Reset = Callable[[Cloud], Awaitable[None]]
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def build(
+def build(  # noqa: C901 - a list of small handlers
     cloud: Cloud, resets: list[Reset], sign: Callable[[Cloud, dict[str, Any]], dict[str, Any]]
 ) -> web.Application:
     """The application. It is not in the journal."""

@@ -9,6 +9,7 @@ import pytest
 
 from tests.support import ROOT, run
 
+YAML = ["inventory", "group_vars", "playbooks", "roles", "site.yml", "molecule", "collections"]
 PYTHON = ["collections", "local_cloud", "examples", "tests", "scripts", "benchmarks", "molecule"]
 FILES = run("git", "ls-files").stdout.splitlines()
 
@@ -19,19 +20,7 @@ FILES = run("git", "ls-files").stdout.splitlines()
         ["ruff", "check", *PYTHON],
         ["ruff", "format", "--check", "collections", "local_cloud"],
         ["mypy"],
-        [
-            "yamllint",
-            "--strict",
-            "-c",
-            ".config/yamllint.yml",
-            "inventory",
-            "group_vars",
-            "playbooks",
-            "roles",
-            "site.yml",
-            "molecule",
-            "collections",
-        ],
+        ["yamllint", "--strict", "-c", ".config/yamllint.yml", *YAML],
         ["ansible-lint", "--offline"],
         ["ansible-playbook", "--syntax-check", "site.yml"],
         ["python", "scripts/role_docs.py", "--check"],

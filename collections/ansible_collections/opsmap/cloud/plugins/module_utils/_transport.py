@@ -190,10 +190,11 @@ def explain(response: Response) -> tuple[str, str]:
     """Message and code from the error shapes of the three APIs (reference: fly 1.4, redis-cloud 9, digitalocean 1)."""
     body = response.body if isinstance(response.body, dict) else {}
     texts = (body.get(key) for key in ("message", "error", "msg", "description"))
-    message = next((text for text in texts if isinstance(text, str) and text), response.text.strip()[:300])
+    raw = response.text.strip()[:300] or f"answered {response.status} without a reason"
+    message = next((text for text in texts if isinstance(text, str) and text), raw)
     codes = (body.get(key) for key in ("id", "status", "code"))
     code = next((code for code in codes if isinstance(code, str) and code), "")
-    return message or f"answered {response.status} without a reason", code
+    return message, code
 
 
 def path(template: str, **parts: Any) -> str:
