@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import time
-
 from ansible_collections.opsmap.cloud.plugins.module_utils._errors import CloudError
 from ansible_collections.opsmap.cloud.plugins.module_utils._fly_machine import (
     Machine,
@@ -31,16 +29,15 @@ class Gate:
         """The machine; a new one may not be visible for a moment."""
         return self.api.find(machine) or {"id": machine, "state": "not visible yet"}
 
-    def passed(self, machine: str, version: str, name: str) -> None:
-        """Wait until the version is up; raise CloudError with what was seen."""
-        began = time.time() * 1000 - 2000  # clocks differ a little
+    def passed(self, machine: str, version: str, name: str, since: int = 0) -> None:
+        """Wait until the version is up; raise CloudError with what was seen. ``since``: ignore events up to then."""
 
         def failed(seen: Machine) -> str | None:
             if seen.get("instance_id") not in (version, None):
                 return None
             if seen.get("state") in ("failed", "destroyed", "launch_failed"):
                 return f"it did not start ({last_words(seen)})"
-            reason = crash(seen, began)
+            reason = crash(seen, since)
             return f"{reason} ({last_words(seen)})" if reason else None
 
         def up(seen: Machine) -> bool:
@@ -55,16 +52,16 @@ class Gate:
             state=lambda m: str(m.get("state")),
             service="fly",
         )
-        self._smoke(machine, name, began)
+        self._smoke(machine, name, since)
         if has_checks(seen.get("config") or {}):
             self._healthy(machine, name, failed)
 
-    def _smoke(self, machine: str, name: str, began: float) -> None:
+    def _smoke(self, machine: str, name: str, since: int) -> None:
         clock, start = self.patience.clock, self.patience.clock.now()
         while clock.now() - start < self.smoke_seconds:
             clock.sleep(min(self.patience.interval, self.smoke_seconds))
             seen = self.read(machine)
-            reason = crash(seen, began)
+            reason = crash(seen, since)
             if reason:
                 text = f"{reason} ({last_words(seen)})"
                 raise CloudError(text, "fly", f"smoke test of machine {name}", code="failed_state")

@@ -12,6 +12,7 @@ Machine = dict[str, Any]
 RECORD = "opsmap_secrets"  # metadata: which secrets the machine was released with
 RELEASE = "opsmap_release"  # metadata: when it was released, sortable
 GONE = frozenset({"destroyed", "destroying", "launch_failed"})
+BOUNDARIES = frozenset({"update", "restart", "launch"})
 ASLEEP = frozenset({"stopped", "suspended", "created"})
 
 
@@ -53,10 +54,20 @@ def failing_checks(machine: Machine) -> list[str] | None:
     return [f"check {c.get('name')} is {c.get('status')}: {str(c.get('output') or 'no output')[:200]}" for c in bad]
 
 
-def crash(machine: Machine, since: float) -> str | None:
-    """Why the machine is seen to crash since a moment (milliseconds), or None. A clean exit is no crash."""
+def newest_event(machine: Machine) -> int:
+    """When something last happened to it, in the server's milliseconds."""
+    return max((int(event.get("timestamp") or 0) for event in machine.get("events") or []), default=0)
+
+
+def crash(machine: Machine, since: int) -> str | None:
+    """Why the machine is seen to crash after a moment of the server's clock, or None. A clean exit is no crash.
+
+    Events come newest first; what is older than the last update, restart or launch is of an earlier version.
+    """
     for event in machine.get("events") or []:
-        if event.get("type") != "exit" or event.get("timestamp", 0) < since:
+        if event.get("type") in BOUNDARIES or int(event.get("timestamp") or 0) <= since:
+            return None
+        if event.get("type") != "exit":
             continue
         request = event.get("request") or {}
         exited = request.get("exit_event") or (request.get("MonitorEvent") or {}).get("exit_event") or {}

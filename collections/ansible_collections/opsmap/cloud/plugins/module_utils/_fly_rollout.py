@@ -23,7 +23,13 @@ from ansible_collections.opsmap.cloud.plugins.module_utils._errors import CloudE
 from ansible_collections.opsmap.cloud.plugins.module_utils._fly_config import merged
 from ansible_collections.opsmap.cloud.plugins.module_utils._fly_gate import Gate
 from ansible_collections.opsmap.cloud.plugins.module_utils._fly_leases import Leases
-from ansible_collections.opsmap.cloud.plugins.module_utils._fly_machine import ASLEEP, RELEASE, Machine, metadata
+from ansible_collections.opsmap.cloud.plugins.module_utils._fly_machine import (
+    ASLEEP,
+    RELEASE,
+    Machine,
+    metadata,
+    newest_event,
+)
 from ansible_collections.opsmap.cloud.plugins.module_utils._fly_machines_api import MachinesApi
 from ansible_collections.opsmap.cloud.plugins.module_utils._once import make_once
 from ansible_collections.opsmap.cloud.plugins.module_utils._plan import Context, Plan, Step
@@ -182,7 +188,7 @@ class Rollout:
         before = self.before[machine]
         self.api.act(machine, "start", self.leases.nonce(machine))
         if self.gated:
-            self.gate.passed(machine, str(before.get("instance_id")), str(before.get("name")))
+            self.gate.passed(machine, str(before["instance_id"]), str(before.get("name")), newest_event(before))
 
     def _put_back(self, problem: BaseException) -> CloudError:
         """Previous configs under the leases, new machines away; says machine by machine what happened."""
@@ -200,9 +206,15 @@ class Rollout:
         for machine_id, before in self.before.items():
             if self.leases.nonce(machine_id) and machine_id not in self.touched:
                 report.append(f"machine {before['name']}: not touched")
+        lost = any("COULD NOT" in line for line in report)
+        outcome = (
+            "the rollout failed, and not all of it could be taken back"
+            if lost
+            else "the rollout failed and was taken back"
+        )
         text = f"{cause.operation + ': ' if cause.operation else ''}{cause.message}"
         return CloudError(
-            "\n  ".join([f"the rollout failed and was taken back: {text}", *report]),
+            "\n  ".join([f"{outcome}: {text}", *report]),
             "fly",
             f"release {self.api.app}",
             cause.status,
@@ -239,7 +251,7 @@ class Rollout:
                 began = machine.get("updated_at")
                 self.api.act(machine["id"], "restart", self.leases.nonce(machine["id"]))
                 self._left(machine["id"], began)
-                self.gate.passed(machine["id"], machine["instance_id"], str(machine["name"]))
+                self.gate.passed(machine["id"], machine["instance_id"], str(machine["name"]), newest_event(machine))
                 self.leases.give_back(machine["id"])
 
     def _left(self, machine: str, began: Any) -> None:
