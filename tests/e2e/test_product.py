@@ -33,10 +33,11 @@ def test_a_user_signs_in_and_sees_the_result_of_a_run(page: Page) -> None:
     page.get_by_label("E-mail").fill("admin@supercog.localhost")
     page.get_by_label("Password").fill((TEST.folder / "admin_password").read_text().strip())
     page.get_by_role("button", name="Sign in").click()
-    page.get_by_role("textbox").first.fill("count these four words")
-    page.get_by_role("button", name="Start").click()
-    expect(page.get_by_text("count these four words").first).to_be_visible()
-    expect(page.get_by_text("done").first).to_be_visible(timeout=30_000)
+    page.get_by_label("What should the agent work on?").fill("count these four words")
+    page.get_by_role("button", name="Start run").click()
+    expect(page.locator("[data-field=prompt]")).to_have_text("count these four words")
+    expect(page.locator("[data-field=status]")).to_have_text("done", timeout=30_000)
+    expect(page.locator("[data-field=words]")).to_have_text("4")
     assert page.context.cookies()[0]["httpOnly"]
 
 

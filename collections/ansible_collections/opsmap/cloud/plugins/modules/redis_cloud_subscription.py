@@ -177,7 +177,9 @@ def _change(params: dict[str, Any], current: dict[str, Any], seen: dict[str, Any
     if not plans.fits(params, current):
         moves = [offer for offer in offered if plans.fits(params, offer)]
         if not moves:
-            reason = f"it cannot move from {plans.described(current)}"
+            keys = ("size", "provider", "region", "availability")
+            wanted = ", ".join(f"{key}={params[key]}" for key in keys if params[key] is not None)
+            reason = f"it cannot move from {plans.described(current)} to {wanted}"
             raise refused(what, reason, f"it may move to: {plans.listed(offered)}")
         chosen = plans.choose(params, moves)
         body["planId"] = chosen["id"]
