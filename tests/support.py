@@ -63,7 +63,7 @@ class Instance:
             text = answer.read().decode()
         return json.loads(text) if text else None
 
-    def get(self, host: str, path: str = "/") -> tuple[int, str]:
+    def get(self, host: str, path: str = "/", **headers: str) -> tuple[int, str]:
         """Status and body through the front door, over TLS that must be valid."""
         import http.client
         import socket
@@ -72,7 +72,7 @@ class Instance:
         raw = socket.create_connection(("127.0.0.1", self.port + 5), timeout=30)
         connection = http.client.HTTPSConnection(host, self.port + 5, context=trust, timeout=30)
         connection.sock = trust.wrap_socket(raw, server_hostname=host)
-        connection.request("GET", path)
+        connection.request("GET", path, headers=headers)
         answer = connection.getresponse()
         text = answer.read().decode(errors="replace")
         connection.close()
