@@ -11,6 +11,7 @@ from tests.support import Instance, changed, run
 
 TEST = Instance("test")
 APP = "app.supercog.localhost"
+HOSTS = ("redis", "postgres", "dashboard", "agents", "triggersvc")
 DASHBOARD = "supercog-dashboard-local"
 
 
@@ -18,6 +19,13 @@ DASHBOARD = "supercog-dashboard-local"
 def first() -> str:
     """Output of the first converge, from nothing."""
     TEST.playbook("playbooks/down.yml", "-e", "confirm=yes")
+    nothing = TEST.playbook("site.yml", "--check", "--diff")
+    assert "a run makes everything behind them anew" in nothing
+    assert TEST.containers() == []
+    TEST.playbook("playbooks/local_cloud.yml")
+    empty = changed(TEST.playbook("site.yml", "--check", "--diff"))
+    assert {host for host, count in empty.items() if count} == {f"{name}.local" for name in HOSTS}
+    assert not TEST.call(1, "GET", "/v1/apps?org_slug=personal", "fly")["apps"]
     return TEST.playbook("site.yml")
 
 
