@@ -17,6 +17,7 @@ up: setup ## set up and deploy the whole stack on this machine; ends with the ad
 down: ## remove all that `make up` made; CONFIRM=yes does not ask, volumes included
 	@scripts/bootstrap.sh python docker
 	@ansible-playbook playbooks/down.yml -e env=local $(if $(CONFIRM),-e confirm=$(CONFIRM))
+	@scripts/bootstrap.sh drop_base_image
 
 test: setup ## run all tests on an instance of their own, beside a running one
 	@scripts/test.sh

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes this checkout ready to run: interpreter, .venv, Docker Engine, base image. Does only what is missing.
 #
-#   scripts/bootstrap.sh [python|docker|base_image|chromium]...     without names: the first three
+#   scripts/bootstrap.sh [python|docker|base_image|chromium|drop_base_image]...     without names: the first three
 #
 # OPSMAP_PYTHON        interpreter to use instead of looking for one
 # OPSMAP_BASE_IMAGE    "pull" or "build": only that way to the base image; any other value is the image to use
@@ -222,6 +222,13 @@ step_base_image() {
   say "base image: $image"
 }
 
+step_drop_base_image() { # what build_base made; a pulled image is someone else's too
+  local built
+  built=opsmap-base:$RELEASE-$(checkout_id)
+  if has_image "$built"; then docker rmi --force "$built" >/dev/null; fi
+  rm -f "$CACHE/base-image"
+}
+
 # --- browser of the end-to-end tests ---
 
 find_chromium() {
@@ -245,7 +252,7 @@ main() {
     flock 9
   fi
   for step in "$@"; do
-    declare -F "step_$step" >/dev/null || fail "no step '$step'; there are python, docker, base_image, chromium"
+    declare -F "step_$step" >/dev/null || fail "no step '$step'; there are python, docker, base_image, chromium, drop_base_image"
     "step_$step"
   done
 }
