@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any
 
@@ -114,7 +115,7 @@ class Relay:
         self.load[machine] = self.load.get(machine, 0) + 1
         try:
             up_writer.write(head.encoded(self.extra(head, port)))
-            await asyncio.gather(pipe(reader, up_writer), pipe(up_reader, writer))
+            await either(pipe(reader, up_writer), pipe(up_reader, writer))
         finally:
             self.load[machine] -= 1
             up_writer.close()
@@ -216,6 +217,17 @@ def answer(writer: asyncio.StreamWriter, status: int, text: str, headers: dict[s
     fields = {"Content-Type": "text/plain", "Content-Length": str(len(body)), "Connection": "close", **(headers or {})}
     lines = [f"HTTP/1.1 {status} {REASONS[status]}", *(f"{key}: {value}" for key, value in fields.items())]
     writer.write(("\r\n".join(lines) + "\r\n\r\n").encode() + body)
+
+
+async def either(*works: Coroutine[Any, Any, None]) -> None:
+    """Until one ends: a visitor who leaves frees the machine, also from a stream that would go on."""
+    tasks = [asyncio.ensure_future(work) for work in works]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
