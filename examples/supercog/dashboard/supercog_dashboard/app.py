@@ -114,6 +114,12 @@ async def get_run(request: Request, user: User, identifier: UUID) -> Any:
     return await engine.call(state.http, state.settings, user, "GET", f"/agents/runs/{identifier}")
 
 
+@app.get("/api/runs/{identifier}/file")
+async def get_file(request: Request, user: User, identifier: UUID) -> Any:
+    state = request.app.state
+    return await engine.call(state.http, state.settings, user, "GET", f"/agents/runs/{identifier}/file")
+
+
 @app.get("/api/connections")
 async def list_connections(request: Request, user: User) -> Any:
     state = request.app.state

@@ -91,6 +91,15 @@ async def get_run(request: Request, user: Caller, identifier: UUID) -> dict[str,
     return run
 
 
+@app.get("/agents/runs/{identifier}/file")
+async def get_file(request: Request, user: Caller, identifier: UUID) -> dict[str, Any]:
+    """What the run wrote on this machine's volume."""
+    found = await runs.stored(request.app.state.settings.storage, identifier)
+    if found is None:
+        raise HTTPException(404, "no such file on this machine")
+    return found
+
+
 @app.get("/agents/connections")
 async def list_connections(request: Request, user: Caller) -> dict[str, Any]:
     return {"connections": await connections.of(request.app.state.credentials, user)}

@@ -109,6 +109,15 @@ def _write(storage: Path, identifier: UUID, result: dict[str, Any]) -> None:
     part.replace(folder / f"{identifier}.json")
 
 
+async def stored(storage: Path, identifier: UUID) -> dict[str, Any] | None:
+    """The file of a run, if this machine has it."""
+    path = storage / "runs" / f"{identifier}.json"
+    if not path.is_file():
+        return None
+    found: dict[str, Any] = json.loads(await asyncio.to_thread(path.read_text))
+    return found
+
+
 async def _tell(redis: Redis, identifier: UUID, status: str) -> None:
     try:
         await cache.publish(redis, {"id": str(identifier), "status": status})

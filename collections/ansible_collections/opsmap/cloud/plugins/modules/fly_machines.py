@@ -184,6 +184,8 @@ SPEC: dict[str, Any] = {
 
 def validate(params: dict[str, Any]) -> None:
     """Refuse what can be known to be wrong before anything is asked."""
+    if params["state"] == "present" and not params["image"]:
+        raise bad_option("image", "is empty", "give a reference such as registry.fly.io/app@sha256:...")
     for region, count in params["count"].items():
         if isinstance(count, bool) or not str(count).isdigit():
             raise bad_option(

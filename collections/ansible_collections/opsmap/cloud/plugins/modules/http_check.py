@@ -51,11 +51,15 @@ options:
         elements: int
         default: [200]
       expect:
-        description: C(json) (a subset), C(headers), C(body_contains) and C(location) (a part of it).
+        description:
+          - C(json) (a subset), C(headers) and C(headers_not) (a part of each), C(body_contains), C(location) (a part).
+          - C(closed), when true, passes if nothing answers or the answer is 404. It is not tried again.
         type: dict
         default: {}
       save:
-        description: Name to C(body), C(json.path.to.value) or C(header.name).
+        description:
+          - Name to C(body), C(json.path.to.value) or C(header.name).
+          - Names that begin with an underscore are for later steps only and are not returned, so they may hold secrets.
         type: dict
         default: {}
   variables:
@@ -151,7 +155,7 @@ SPEC: dict[str, Any] = {
     },
 }
 PAUSE = 0.5  # seconds between two tries
-EXPECTATIONS = {"json", "headers", "body_contains", "location"}
+EXPECTATIONS = {"json", "headers", "headers_not", "body_contains", "location", "closed"}
 
 
 def filled(value: Any, values: dict[str, Any]) -> Any:
@@ -187,6 +191,11 @@ def mismatch(step: dict[str, Any], answer: Any, text: str) -> str | None:
     problems += [
         None if str(wanted) in answer.headers.get(name, "") else f"header {name} is {answer.headers.get(name)!r}"
         for name, wanted in (expect.get("headers") or {}).items()
+    ]
+    problems += [
+        f"header {name} is {unwanted!r}"
+        for name, unwanted in (expect.get("headers_not") or {}).items()
+        if str(unwanted) in answer.headers.get(name, "")
     ]
     if expect.get("body_contains", "") not in text:
         problems.append(f"the body does not contain {expect['body_contains']!r}")
@@ -259,6 +268,8 @@ class Walk:
             **raw,
             **filled({key: raw[key] for key in ("url", "headers", "json", "form", "body", "expect")}, self.values),
         }
+        if step["expect"].get("closed"):
+            return self._open(step)
         end = self.clock.now() + self.params["timeout"]
         while True:
             try:
@@ -268,11 +279,20 @@ class Walk:
                 problem = f"no answer: {error}"
             if problem is None:
                 for name, source in step["save"].items():
-                    self.values[name] = self.saved[name] = _saved(source, answer, text)
+                    self.values[name] = _saved(source, answer, text)
+                    self.saved.update({} if name.startswith("_") else {name: self.values[name]})
                 return None
             if self.clock.now() >= end:
                 return f"{step['name']} ({step['method']} {step['url']}): {problem}"
             self.clock.sleep(PAUSE)
+
+    def _open(self, step: dict[str, Any]) -> str | None:
+        """What answers where nothing should, or None."""
+        try:
+            status = self.send(step)[0].status
+        except urllib3.exceptions.HTTPError:
+            return None
+        return None if status == 404 else f"{step['name']} ({step['url']}): answers {status}, and should not be reachable"
 
 
 def _body(step: dict[str, Any]) -> tuple[bytes | None, str]:
