@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
+from ansible_collections.opsmap.cloud.plugins.plugin_utils import preload  # noqa: F401 - see there
 from jinja2 import pass_context
 
 DOCUMENTATION = r"""
