@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
+from pathlib import Path
 
 import pytest
 
-from tests.support import Instance, changed, run
+from tests.support import ROOT, Instance, changed, run
 
 TEST = Instance("test")
 APP = "app.supercog.localhost"
 HOSTS = ("redis", "postgres", "dashboard", "agents", "triggersvc")
 DASHBOARD = "supercog-dashboard-local"
+TWICE = {"internal_port": 3000, "ports": [{"port": 443}]}
 
 
 @pytest.fixture(scope="module")
@@ -128,7 +131,12 @@ def test_the_previous_release_comes_back(first: str) -> None:
         (["-e", "email_port=3000"], "caddy_config_email_port"),
         (["-e", "opsmap_source=/nowhere"], "no Dockerfile"),
         (["-e", "local_cloud_docker_socket=/nowhere.sock"], "docker_socket"),
-        (["-e", "env=prod"], "opsmap_fly_api_token"),
+        (["-e", "env=prod"], "opsmap_fly_api_token: not given"),
+        (["-e", json.dumps({"fly_app_config": {"services": [TWICE, TWICE]}})], "two services share one external port"),
+        (["-e", json.dumps({"fly_app_config": {"services": [{"ports": [{"port": "x"}]}]}})], "ports must be numbers"),
+        (["-e", "redis_cloud_enable_tls=perhaps"], "redis_cloud_enable_tls"),
+        (["-e", "local_cloud_instance=other", "-e", f"local_cloud_port_base={TEST.port}"], "local_cloud_port_base: port"),
+        (["-e", "local_cloud_instance=other", "-e", "local_cloud_min_free_gb=999999"], "min_free_gb"),
     ],
     ids=lambda value: value[1] if isinstance(value, list) else "",
 )
@@ -141,6 +149,22 @@ def test_bad_input_stops_before_the_first_write(first: str, extra: list[str], sa
     assert "Traceback" not in output
     entries = TEST.call(0, "GET", f"/journal?since={before}", "control")["entries"]
     assert [entry["path"] for entry in entries if entry["method"] not in ("GET", "HEAD")] == []
+
+
+def test_all_problems_are_reported_together(first: str) -> None:
+    output = TEST.playbook("site.yml", "-e", "dashboard_port=70000", "-e", "redis_cloud_size=7", check=False)
+    assert "caddy_config_port" in output
+    assert "redis_cloud_size: 7 is no size" in output
+
+
+def test_an_encrypted_file_without_a_password_says_what_to_give(first: str, tmp_path: Path) -> None:
+    inventory = tmp_path / "inventory"
+    shutil.copytree(ROOT / "inventory", inventory)
+    vault = inventory / "group_vars" / "prod" / "vault.yml"
+    vault.write_text("$ANSIBLE_VAULT;1.1;AES256\n00\n")
+    output = TEST.playbook("site.yml", "-i", str(inventory), "-e", "env=prod", check=False)
+    assert "vault.yml is encrypted and no password is given" in output
+    assert "--vault-password-file" in output
 
 
 def test_restart_of_the_cloud_keeps_everything(first: str) -> None:

@@ -5,8 +5,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+from ansible import constants
+from ansible import context as command_line
 from ansible.errors import AnsibleFilterError
 from ansible_collections.opsmap.cloud.plugins.plugin_utils import preload  # noqa: F401 - see there
 from jinja2 import pass_context
@@ -18,6 +21,7 @@ version_added: 0.1.0
 description:
   - Returns the name unchanged when the inventory has hosts named C(SERVICE.NAME).
   - Fails with the list of environments otherwise, and when C(--limit) names only hosts of another environment.
+  - Fails when C(group_vars/NAME/vault.yml) beside the inventory is encrypted and no vault password is given.
 options:
   _input:
     description: Name of the environment.
@@ -50,7 +54,32 @@ def environment(context: Any, name: str) -> str:
     if limited and name not in limited:
         other = sorted(limited)[0]
         raise AnsibleFilterError(f"env: --limit {limit} names no host of {name!r}; add -e env={other}")
+    for path in _vaults(name):
+        if path.read_bytes().startswith(b"$ANSIBLE_VAULT") and not _password_given():
+            remedy = "add --ask-vault-pass or --vault-password-file, or set ANSIBLE_VAULT_PASSWORD_FILE"
+            raise AnsibleFilterError(
+                f"env: group_vars/{name}/vault.yml is encrypted and no password is given; {remedy}"
+            )
     return name
+
+
+def _vaults(name: str) -> list[Path]:
+    """The environment's encrypted variables, beside each inventory."""
+    sources = [Path(source) for source in command_line.CLIARGS.get("inventory") or constants.DEFAULT_HOST_LIST]
+    folders = [source if source.is_dir() else source.parent for source in sources]
+    files = [folder / "group_vars" / name / "vault.yml" for folder in folders]
+    return [path for path in files if path.is_file()]
+
+
+def _password_given() -> bool:
+    given = command_line.CLIARGS
+    return bool(
+        given.get("ask_vault_pass")
+        or given.get("vault_password_files")
+        or given.get("vault_ids")
+        or constants.DEFAULT_VAULT_PASSWORD_FILE
+        or constants.DEFAULT_VAULT_IDENTITY_LIST
+    )
 
 
 class FilterModule:

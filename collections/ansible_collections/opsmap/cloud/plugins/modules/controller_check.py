@@ -30,6 +30,14 @@ options:
     type: list
     elements: int
     default: []
+  running_url:
+    description:
+      - Where what needs the room and the ports answers with JSON once it runs. If its C(instance) is O(running_instance),
+        room and ports are not looked at.
+    type: str
+  running_instance:
+    description: What it calls itself.
+    type: str
   port_variable:
     description: Variable to name when a port is taken.
     type: str
@@ -56,9 +64,11 @@ problems:
   sample: []
 """
 
+import json
 import os
 import shutil
 import socket
+import urllib.request
 from typing import Any
 
 from ansible_collections.opsmap.cloud.plugins.module_utils._errors import CloudError
@@ -71,6 +81,8 @@ SPEC: dict[str, Any] = {
         "path": {"type": "path", "default": "."},
         "min_free_gb": {"type": "float", "default": 0.0},
         "ports": {"type": "list", "elements": "int", "default": []},
+        "running_url": {"type": "str"},
+        "running_instance": {"type": "str"},
         "port_variable": {"type": "str", "default": "ports"},
     },
 }
@@ -112,13 +124,23 @@ def port_problem(port: int, variable: str) -> str | None:
     return None
 
 
+def runs(url: str | None, instance: str | None) -> bool:
+    """Whether what needs room and ports has them already."""
+    if not url or not url.startswith("http://"):
+        return False
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return bool(json.loads(answer.read()).get("instance") == instance)
+    except (OSError, ValueError, AttributeError):  # nothing, or something else, answers there
+        return False
+
+
 def run(params: dict[str, Any], context: Context) -> dict[str, Any]:
     """Look at everything, then report everything."""
-    found = [
-        docker_problem(params["docker_socket"]),
-        disk_problem(params["path"], params["min_free_gb"]),
-        *(port_problem(port, params["port_variable"]) for port in params["ports"]),
-    ]
+    found = [docker_problem(params["docker_socket"])]
+    if not runs(params["running_url"], params["running_instance"]):
+        found.append(disk_problem(params["path"], params["min_free_gb"]))
+        found += [port_problem(port, params["port_variable"]) for port in params["ports"]]
     problems = [problem for problem in found if problem]
     if problems:
         raise CloudError("\n".join(problems), code="refused")

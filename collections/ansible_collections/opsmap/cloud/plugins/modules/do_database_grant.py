@@ -77,6 +77,7 @@ from ansible_collections.opsmap.cloud.plugins.module_utils._digitalocean_find im
     CLUSTER_REQUIRED,
     home_cluster,
 )
+from ansible_collections.opsmap.cloud.plugins.module_utils._errors import bad_option
 from ansible_collections.opsmap.cloud.plugins.module_utils._module import WAIT_OPTIONS, run_module
 from ansible_collections.opsmap.cloud.plugins.module_utils._plan import Context, Plan, apply, converge
 from ansible_collections.opsmap.cloud.plugins.module_utils._postgres import Postgres
@@ -95,6 +96,18 @@ SPEC: dict[str, Any] = {
 }
 
 
+def validate(params: dict[str, Any]) -> None:
+    """Refuse what can be known to be wrong before anything is asked."""
+    for option, names in {
+        "database": [params["database"]],
+        "user": [params["user"]],
+        "extensions": params["extensions"],
+    }.items():
+        for name in names:
+            if not 0 < len(name.encode()) <= 63:
+                raise bad_option(option, f"{name!r} is no name in PostgreSQL", "give 1 to 63 bytes")
+
+
 def plan(params: dict[str, Any], observed: dict[str, Any] | None) -> Plan:
     """Steps from what the user may do to what it should."""
     current = observed or {"may_create": False, "extensions": []}
@@ -110,13 +123,12 @@ def plan(params: dict[str, Any], observed: dict[str, Any] | None) -> Plan:
 
 def run(params: dict[str, Any], context: Context) -> dict[str, Any]:
     """Converge one user in one database."""
+    validate(params)
     client = DigitalOcean(params, context.clock)
     cluster = home_cluster(client, {**params, "state": "present"}, context)
     user, wanted = params["user"], params["extensions"]
     if cluster is None or (context.check_mode and not _there(client, cluster, params)):
-        return converge(
-            lambda: None, lambda seen: plan(params, seen), lambda made: None, lambda seen: seen, context
-        )
+        return converge(lambda: None, lambda seen: plan(params, seen), lambda made: None, lambda seen: seen, context)
     with Postgres(client, cluster, params["database"], params["hostaddr"]) as database:
         handlers = {"grant": lambda: database.let_create(user), "extend": database.make_extension}
         return converge(

@@ -292,7 +292,9 @@ class Walk:
             status = self.send(step)[0].status
         except urllib3.exceptions.HTTPError:
             return None
-        return None if status == 404 else f"{step['name']} ({step['url']}): answers {status}, and should not be reachable"
+        return (
+            None if status == 404 else f"{step['name']} ({step['url']}): answers {status}, and should not be reachable"
+        )
 
 
 def _body(step: dict[str, Any]) -> tuple[bytes | None, str]:

@@ -10,8 +10,8 @@ module: role_check
 short_description: Check the variables of several roles at once, before any of them runs
 version_added: 0.1.0
 description:
-  - Checks a host's variables against C(meta/argument_specs.yml) of each role, entry point C(validate), and against the rules that the role's
-    C(vars/main.yml) lists under C(__ROLE_rules). Changes nothing.
+  - Checks a host's variables against the entry point C(validate) in C(meta/argument_specs.yml) of each role, and against
+    the rules that the role's C(vars/main.yml) lists under C(__ROLE_rules). Changes nothing.
   - All problems of the host are reported together.
   - A rule has C(variable), the name to blame; C(that), true when all is well; C(remedy), what to do about it.
 options:
