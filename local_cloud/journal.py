@@ -7,6 +7,7 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any
+from urllib.parse import parse_qsl
 
 from aiohttp import web
 
@@ -14,6 +15,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 REDACTED = "********"
 SECRET_KEYS = frozenset(
     {"password", "raw_value", "private_key", "token", "uri", "value", "nonce", "secret", "Authorization"}
+    | {"client_secret", "code", "code_verifier", "access_token", "refresh_token"}  # of OAuth
 )
 SECRET_MAPS = frozenset({"values", "env"})
 SECRET_VALUES_ONLY_IN = ("/secrets",)  # "value" is harmless elsewhere: tags, trusted sources, metadata
@@ -60,7 +62,7 @@ class Journal:
                 "service": service,
                 "method": request.method,
                 "path": request.path,
-                "query": dict(request.query),
+                "query": redacted(dict(request.query), request.path),
                 "status": status,
                 "request": redacted(body, request.path),
                 "response": redacted(answer, request.path),
@@ -74,7 +76,7 @@ class Journal:
         @web.middleware
         async def record(request: web.Request, handler: Handler) -> web.StreamResponse:
             start = time.monotonic()
-            body = decoded(await request.read())
+            body = decoded(await request.read(), request.content_type)
             status, answer = 500, None
             try:
                 response = await handler(request)
@@ -89,11 +91,13 @@ class Journal:
         return record
 
 
-def decoded(data: Any) -> Any:
-    """JSON if it is JSON, text if it is text, None if there is nothing."""
+def decoded(data: Any, kind: str = "") -> Any:
+    """The fields of a form, JSON if it is JSON, text if it is text, None if there is nothing."""
     if not isinstance(data, (bytes, str)) or not data:
         return None
     text = data.decode(errors="replace") if isinstance(data, bytes) else data
+    if kind == "application/x-www-form-urlencoded":
+        return dict(parse_qsl(text))
     try:
         return json.loads(text)
     except ValueError:
