@@ -135,7 +135,10 @@ def test_the_previous_release_comes_back(first: str) -> None:
         (["-e", json.dumps({"fly_app_config": {"services": [TWICE, TWICE]}})], "two services share one external port"),
         (["-e", json.dumps({"fly_app_config": {"services": [{"ports": [{"port": "x"}]}]}})], "ports must be numbers"),
         (["-e", "redis_cloud_enable_tls=perhaps"], "redis_cloud_enable_tls"),
-        (["-e", "local_cloud_instance=other", "-e", f"local_cloud_port_base={TEST.port}"], "local_cloud_port_base: port"),
+        (
+            ["-e", "local_cloud_instance=other", "-e", f"local_cloud_port_base={TEST.port}"],
+            "local_cloud_port_base: port",
+        ),
         (["-e", "local_cloud_instance=other", "-e", "local_cloud_min_free_gb=999999"], "min_free_gb"),
     ],
     ids=lambda value: value[1] if isinstance(value, list) else "",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 
@@ -74,3 +75,31 @@ def test_collection_and_local_cloud_share_no_code() -> None:
         assert "ansible_collections" not in path.read_text(), path
     for path in (ROOT / "collections").rglob("*.py"):
         assert "local_cloud" not in Path(path).read_text(), path
+
+
+PLUGINS = ROOT / "collections" / "ansible_collections" / "opsmap" / "cloud" / "plugins"
+SOURCES = sorted([*PLUGINS.rglob("*.py"), *(ROOT / "local_cloud").rglob("*.py")])
+TEXTS = {"DOCUMENTATION", "EXAMPLES", "RETURN"}
+
+
+def length(node: ast.AST, *without: ast.AST) -> int:
+    """Lines of a node, without those of others."""
+    return node.end_lineno - node.lineno + 1 - sum(length(other) for other in without)  # type: ignore[attr-defined]
+
+
+def large(path: Path) -> list[str]:
+    """What of a file is larger than CONTRIBUTING.md says."""
+    tree = ast.parse(path.read_text())
+    texts = [node for node in tree.body if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") in TEXTS]
+    code = len(path.read_text().splitlines()) - sum(map(length, texts))
+    limit = 150 if path.parent.name in ("modules", "lookup") else 300
+    found = [f"{path}: {code} lines of code"] if code > limit else []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            inner = [child for child in node.body if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef)]
+            found += [f"{path}: {node.name} has {length(node, *inner)} lines"] if length(node, *inner) > 45 else []
+    return found
+
+
+def test_files_and_functions_stay_small() -> None:
+    assert [text for path in SOURCES for text in large(path)] == []

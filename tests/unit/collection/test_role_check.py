@@ -13,7 +13,11 @@ FILES = {
     "defaults/main.yml": {"web_port": 80, "web_names": [], "web_token": "{{ planted | default('') }}"},
     "vars/main.yml": {
         "__web_rules": [
-            {"variable": "web_port", "that": "{{ web_port in range(1, 65536) }}", "remedy": "{{ web_port }} is no port"},
+            {
+                "variable": "web_port",
+                "that": "{{ web_port in range(1, 65536) }}",
+                "remedy": "{{ web_port }} is no port",
+            },
             {"variable": "web_names", "that": "{{ __web_odd == [] }}", "remedy": "{{ __web_odd | join }} is no name"},
         ],
         "__web_odd": "{{ web_names | reject('match', '^[a-z]+$') }}",

@@ -188,9 +188,7 @@ def validate(params: dict[str, Any]) -> None:
         raise bad_option("image", "is empty", "give a reference such as registry.fly.io/app@sha256:...")
     for region, count in params["count"].items():
         if isinstance(count, bool) or not str(count).isdigit():
-            raise bad_option(
-                "count", f"{count!r} machines in {region}", "give whole numbers by region, such as {ewr: 2}"
-            )
+            raise bad_option("count", f"{count!r} machines in {region}", "give whole numbers, such as {ewr: 2}")
     params["count"] = {region: int(count) for region, count in params["count"].items()}
     if params["max_unavailable"] <= 0:
         raise bad_option("max_unavailable", f"{params['max_unavailable']} is not above 0", "give a share or a number")
