@@ -1,4 +1,4 @@
-"""Requests and answers in the journal against the published API descriptions, where these are at hand."""
+"""Routes of the local cloud against the published API descriptions, where these are at hand."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ from typing import Any
 
 import pytest
 
-from tests.support import SPECS, Instance
+from tests.contract.published import FILES
+from tests.support import SPECS
 
-FILES = {"redis_cloud": "redis-cloud.openapi.json", "digitalocean": "digitalocean-databases.openapi.json"}
 HERE = SPECS.is_dir()
-TEST = Instance("test")
 
 
 @pytest.mark.skipif(not HERE, reason="the published descriptions (../shared/specs) are not on this machine")

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import ROOT, Instance, changed, run
+from tests.contract.published import FILES, Description
+from tests.support import ROOT, SPECS, Instance, changed, run
 
 TEST = Instance("test")
 APP = "app.supercog.localhost"
@@ -71,6 +72,17 @@ def test_secrets_stay_where_they_belong(first: str) -> None:
     for name, secret in secrets.items():
         for where, text in {"output": first, "journal": journal, "images": history, "arguments": processes}.items():
             assert secret not in text, f"{name} is in {where}"
+
+
+@pytest.mark.skipif(not SPECS.is_dir(), reason="the published descriptions (../shared/specs) are not on this machine")
+@pytest.mark.parametrize("service", FILES)
+def test_requests_and_answers_are_as_published(first: str, service: str) -> None:
+    described = Description(SPECS / FILES[service])
+    entries = TEST.call(0, "GET", f"/journal?since=0&service={service}", "control")["entries"]
+    assert {entry["method"] for entry in entries} >= {"GET", "POST"}
+    assert [text for entry in entries for text in described.problems(entry)] == []
+    spoilt = next(entry for entry in entries if entry["path"].endswith("/databases") and entry["method"] == "GET")
+    assert described.problems({**spoilt, "response": 17})  # the comparison can fail
 
 
 def test_drift_is_seen_and_repaired(first: str) -> None:
