@@ -17,13 +17,13 @@ SPECS = ROOT.parent / "shared" / "specs"
 
 
 def run(
-    *command: str, check: bool = True, timeout: float = 900, **environment: str
+    *command: str, check: bool = True, timeout: float = 900, folder: Path = ROOT, **environment: str
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command in the checkout; its output is shown when it fails unexpectedly."""
+    """Run a command in the checkout, or a folder of it; its output is shown when it fails unexpectedly."""
     env = {**os.environ, "ANSIBLE_FORCE_COLOR": "0", "NO_COLOR": "1", **environment}
     env["PATH"] = f"{ROOT / '.venv' / 'bin'}{os.pathsep}{env['PATH']}"
     env.setdefault("ANSIBLE_CONFIG", str(ROOT / "ansible.cfg"))
-    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=timeout, check=False)
+    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=timeout, check=False)
     assert not check or done.returncode == 0, f"{' '.join(command)}\n{done.stdout[-6000:]}\n{done.stderr[-3000:]}"
     return done
 

@@ -82,7 +82,9 @@ def test_requests_and_answers_are_as_published(first: str, service: str) -> None
     assert {entry["method"] for entry in entries} >= {"GET", "POST"}
     assert [text for entry in entries for text in described.problems(entry)] == []
     spoilt = next(entry for entry in entries if entry["path"].endswith("/databases") and entry["method"] == "GET")
-    assert described.problems({**spoilt, "response": 17})  # the comparison can fail
+    assert described.problems(
+        {**spoilt, "response": dict.fromkeys(spoilt["response"], 17.5)}
+    )  # the comparison can fail
 
 
 def test_drift_is_seen_and_repaired(first: str) -> None:

@@ -11,7 +11,9 @@ from typing import Any
 from ansible import constants
 from ansible import context as command_line
 from ansible.errors import AnsibleFilterError
-from ansible_collections.opsmap.cloud.plugins.plugin_utils import preload  # noqa: F401 - see there
+from ansible_collections.opsmap.cloud.plugins.plugin_utils import (  # pylint: disable=unused-import
+    preload,  # noqa: F401 - see there
+)
 from jinja2 import pass_context
 
 DOCUMENTATION = r"""

@@ -41,10 +41,18 @@ def find_builder(folders: str) -> str:
         if not command or command in seen:
             continue
         seen.append(command)
-        if subprocess.run([command, "buildx", "version"], capture_output=True, check=False).returncode == 0:
+        if (
+            subprocess.run(  # pylint: disable=ansible-bad-function  # no AnsibleModule in the worker
+                [command, "buildx", "version"], capture_output=True, check=False
+            ).returncode
+            == 0
+        ):
             return command
         asked = [command, "version", "--format", "{{.Client.Version}}"]
-        version = subprocess.run(asked, capture_output=True, text=True, check=False).stdout.split(".")[0]
+        answer = subprocess.run(  # pylint: disable=ansible-bad-function  # no AnsibleModule in the worker
+            asked, capture_output=True, text=True, check=False
+        )
+        version = answer.stdout.split(".")[0]
         if version.isdigit() and int(version) < 23:
             return command
     problem = f"{', '.join(seen)} cannot use BuildKit" if seen else "there is no docker command"
@@ -133,7 +141,7 @@ def build(
     for key, file in params["build_secrets"].items():
         command += ["--secret", f"id={key},src={file}"] if file else []
     host = f"unix://{params['docker_socket']}"
-    process = subprocess.Popen(
+    process = subprocess.Popen(  # pylint: disable=ansible-bad-function  # no AnsibleModule in the worker
         [*command, str(context)],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

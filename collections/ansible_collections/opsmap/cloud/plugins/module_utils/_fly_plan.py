@@ -68,7 +68,7 @@ def free_names(params: dict[str, Any], region: str, machines: list[Machine], cou
     taken = {machine.get("name") for machine in machines}
     numbered = (f"{params['app']}-{params['process_group']}-{region}-{n}" for n in range(1, 10_000))
     names = (name for name in numbered if name not in taken)
-    return [next(names) for _ in range(count)]
+    return [next(names) for dummy in range(count)]
 
 
 def plan_present(params: dict[str, Any], machines: list[Machine]) -> Plan:
@@ -102,8 +102,8 @@ def _converge(params: dict[str, Any], machine: Machine, result: Plan) -> None:
     _check_mounts(name, desired, observed)
     found = differences(desired, observed)
     if found:
-        result.before[name] = {where: shown(where, was) for where, (was, _) in found.items()}
-        result.after[name] = {where: shown(where, becomes) for where, (_, becomes) in found.items()}
+        result.before[name] = {where: shown(where, was) for where, (was, dummy) in found.items()}
+        result.after[name] = {where: shown(where, becomes) for where, (dummy, becomes) in found.items()}
         what = ", ".join(sorted({where.split(".")[0].split("[")[0] for where in found}))
         result.add("update", f"update machine {name}: {what}", machine=machine["id"])
     elif machine.get("state") in {*ASLEEP, "failed"} and not may_sleep(observed):

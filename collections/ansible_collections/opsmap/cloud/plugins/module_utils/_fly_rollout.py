@@ -46,7 +46,7 @@ def interruptible() -> Iterator[None]:
         yield
         return
 
-    def stop(number: int, _: object) -> None:
+    def stop(number: int, dummy: object) -> None:
         raise Interrupted(signal.Signals(number).name)
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -257,7 +257,7 @@ class Rollout:
     def _left(self, machine: str, began: Any) -> None:
         """A restart is asynchronous: look until the machine has moved at all, a moment at most."""
         clock = self.patience.clock
-        for _ in range(10):
+        for _dummy in range(10):
             if self.gate.read(machine).get("updated_at") != began:
                 return
             clock.sleep(0.1)

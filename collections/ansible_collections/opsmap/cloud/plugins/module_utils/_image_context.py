@@ -70,7 +70,7 @@ def check(params: dict[str, Any]) -> None:
     for name, file in params["files"].items():
         if not Path(file).is_file():
             raise bad_option("files", f"{file} (for {name}) is no file", "give the path of a file")
-    if params["dockerfile"] not in {name for name, _ in sources(params)}:
+    if params["dockerfile"] not in {name for name, dummy in sources(params)}:
         where = params["source"] or ", ".join(params["contexts"].values())
         raise bad_option("source", f"{where} has no {params['dockerfile']}", "add one, or name it in dockerfile")
 
@@ -89,7 +89,9 @@ def _export(source: Path, target: Path, poetry: str) -> None:
     """Write the locked requirements with their hashes. Lines that name an index stay out: the builder's own applies."""
     command = [poetry, "export", "--format", "requirements.txt", "--only", "main", "--directory", str(source)]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        done = subprocess.run(  # pylint: disable=ansible-bad-function  # no AnsibleModule in the worker
+            command, capture_output=True, text=True, check=False
+        )
     except FileNotFoundError:
         raise bad_option("poetry", f"{poetry} is not there", "install poetry with poetry-plugin-export") from None
     if done.returncode != 0:

@@ -14,7 +14,7 @@ from ansible_collections.opsmap.cloud.plugins.module_utils._redis_cloud import R
 from ansible_collections.opsmap.cloud.plugins.module_utils._wait import Patience, wait_for
 
 Object = dict[str, Any]
-Find = Callable[[], Object | None]
+Find = Callable[[], "Object | None"]
 
 SERVICE = "redis_cloud"
 EARLY_404 = 5  # a fresh task or resource may be missing so many times
@@ -52,7 +52,7 @@ def task_error(operation: str, task: Object) -> CloudError:
     facts = error if isinstance(error, dict) else {"type": str(error or "GENERAL_ERROR")}
     code = str(facts.get("type") or "GENERAL_ERROR")
     message = facts.get("description") or facts.get("additionalInfo") or task.get("description") or code
-    status = str(facts.get("status") or "").split(" ")[0]
+    status = str(facts.get("status") or "").partition(" ")[0]
     return CloudError(
         message=str(message),
         service=SERVICE,

@@ -26,7 +26,7 @@ MANIFESTS = ", ".join(
 
 def split(repository: str) -> tuple[str, str]:
     """Registry host and repository name of a reference."""
-    host, _, name = repository.partition("/")
+    host, _dummy, name = repository.partition("/")
     return host, name
 
 

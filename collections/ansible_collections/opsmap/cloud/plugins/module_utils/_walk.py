@@ -79,7 +79,7 @@ def _json(text: str) -> Any:
 
 
 def _saved(source: str, answer: Any, text: str) -> Any:
-    kind, _, rest = source.partition(".")
+    kind, _dummy, rest = source.partition(".")
     if kind == "body":
         return text
     if kind == "header":
@@ -104,7 +104,7 @@ class Walk:
         """One request."""
         parts = urlsplit(step["url"])
         host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
-        address, _, other = str(self.params["resolve"].get(host, "")).rpartition(":")
+        address, _dummy, other = str(self.params["resolve"].get(host, "")).rpartition(":")
         options: dict[str, Any] = {"timeout": 15.0, "retries": False}
         if parts.scheme == "https":
             options.update(server_hostname=host, assert_hostname=host, ca_certs=self.params["ca_path"])

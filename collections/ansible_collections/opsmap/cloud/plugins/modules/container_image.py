@@ -89,7 +89,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 resource:
-  description: The image. RV(resource.reference) is what to deploy; it is by digest when the image is in a registry.
+  description: The image. C(resource.reference) is what to deploy; it is by digest when the image is in a registry.
   returned: always
   type: dict
   sample:

@@ -68,9 +68,9 @@ import json
 import os
 import shutil
 import socket
-import urllib.request
 from typing import Any
 
+from ansible.module_utils.urls import open_url
 from ansible_collections.opsmap.cloud.plugins.module_utils._errors import CloudError
 from ansible_collections.opsmap.cloud.plugins.module_utils._module import run_module
 from ansible_collections.opsmap.cloud.plugins.module_utils._plan import Context
@@ -129,8 +129,7 @@ def runs(url: str | None, instance: str | None) -> bool:
     if not url or not url.startswith("http://"):
         return False
     try:
-        with urllib.request.urlopen(url, timeout=5) as answer:
-            return bool(json.loads(answer.read()).get("instance") == instance)
+        return bool(json.loads(open_url(url, timeout=5).read()).get("instance") == instance)
     except (OSError, ValueError, AttributeError):  # nothing, or something else, answers there
         return False
 

@@ -136,7 +136,7 @@ def plan(params: dict[str, Any], observed: list[dict[str, Any]] | None) -> Plan:
         kept += have[: entry["count"] * size]
         where = f" in {entry['region']}" if entry["region"] else ""
         body = {key: entry[key] for key in ("type", "region", "network") if entry[key]}
-        for _ in range(entry["count"] - min(entry["count"], len(have) // size)):
+        for _dummy in range(entry["count"] - min(entry["count"], len(have) // size)):
             result.add("assign", f"assign {entry['type']}{where}", body=body)
             added.append(f"({entry['type']}{where})")
     surplus = [address["ip"] for address in present if address["ip"] not in kept] if params["purge"] else []
