@@ -170,7 +170,7 @@ class Transport:
             raise CloudError(
                 f"api_url is {self.base_url!r}", self.service, code="bad_option", hint="give http(s)://host[:port]"
             )
-        trust = {"ca_certs": self.ca_path} if self.ca_path else {}
+        trust: dict[str, Any] = {"ca_certs": self.ca_path} if self.ca_path else {}
         return urllib3.PoolManager(maxsize=CONNECTIONS, **trust)
 
     def _unreachable(self, operation: str, problem: _Unreachable) -> CloudError:
