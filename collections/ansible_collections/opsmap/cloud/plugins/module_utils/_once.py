@@ -14,7 +14,7 @@ from ansible_collections.opsmap.cloud.plugins.module_utils._wait import Clock
 T = TypeVar("T")
 
 IN_DOUBT = frozenset({408, 409, 500, 502, 503, 504})  # the thing may have been made all the same
-PAUSES = (0.5, 1.0, 2.0)  # seconds before each further look: lists may lag behind what was made
+PAUSES = (0.5, 1.5, 3.0)  # seconds before each further look: lists may lag behind what was made
 
 
 def make_once(look: Callable[[], T | None], make: Callable[[], T], attempts: int, clock: Clock) -> T:
