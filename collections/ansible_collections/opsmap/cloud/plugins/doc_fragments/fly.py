@@ -52,7 +52,6 @@ options:
   api_token:
     description: Token, as C(fly tokens create) prints it; the scheme in front of it may stay.
     type: str
-    required: true
     env:
       - name: FLY_ACCESS_TOKEN
       - name: FLY_API_TOKEN
