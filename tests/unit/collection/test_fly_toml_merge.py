@@ -203,6 +203,11 @@ def test_an_unknown_option_of_the_filter_is_named() -> None:
         fly_app_options({}, counts={})
 
 
+# As the release puts them together.
+MADE = """{{ __fly_app_machines | combine(__fly_app_rollout | dict2items
+  | rejectattr('key', 'in', ['config', 'files', 'groups', 'services']) | items2dict) | to_json }}"""
+
+
 def ask(tmp_path: Path, toml: str, **variables: Any) -> tuple[str, str]:
     """Output of the role's check with a file, and what it then would give to fly_machines."""
     (tmp_path / "fly.toml").write_text(toml)
@@ -214,7 +219,7 @@ def ask(tmp_path: Path, toml: str, **variables: Any) -> tuple[str, str]:
             "ansible.builtin.copy": {
                 "dest": str(written),
                 "mode": "0600",
-                "content": "{{ __fly_app_options | to_json }}",
+                "content": MADE,
             }
         },
     ]
@@ -265,6 +270,15 @@ def test_preflight_reports_them_with_all_others(tmp_path: Path) -> None:
     output = play(tmp_path, [{"opsmap.cloud.role_check": {"roles": ["fly_app"]}}], vars=given)
     for text in ("fly_app_toml: kill_timeout: 16m39s is more than 5m", "wibble: unknown key", "A_B is no host name"):
         assert text in output
+
+
+@pytest.mark.parametrize("toml", ["", 'app = "hello"'])
+def test_preflight_does_not_ask_for_what_other_roles_make(tmp_path: Path, toml: str) -> None:
+    (tmp_path / "fly.toml").write_text(toml)
+    later = dict.fromkeys(("fly_app_files", "fly_app_env", "fly_app_image"), "{{ made_by_another_role }}")
+    given = {"fly_app_name": "hello", "fly_app_toml": str(tmp_path / "fly.toml") if toml else "", **later}
+    output = play(tmp_path, [{"opsmap.cloud.role_check": {"roles": ["fly_app"]}}], vars=given)
+    assert "failed=0" in output
 
 
 def test_the_lookup_fails_with_all_problems(tmp_path: Path) -> None:
