@@ -6,7 +6,6 @@ Which form a field takes where the reference names several depends on the config
 from __future__ import annotations
 
 import base64
-import copy
 import json
 import zlib
 from collections.abc import Callable, Collection, Iterator
@@ -20,15 +19,15 @@ SHARED = {f"shared-cpu-{cpus}x": ("shared", cpus, 256 * cpus) for cpus in (1, 2,
 PERFORMANCE = {f"performance-{cpus}x": ("performance", cpus, 2048 * cpus) for cpus in (1, 2, 4, 6, 8, 10, 12, 14, 16)}
 PRESETS = {**SHARED, **PERFORMANCE}
 LISTS = ("services", "mounts", "files", "statics", "standbys", "processes")
-SERVICE_ZEROS = {"autostart": False, "min_machines_running": 0}
-PORT_ZEROS = {"force_https": False}
+SERVICE_ZEROS: Part = {"autostart": False, "min_machines_running": 0}
+PORT_ZEROS: Part = {"force_https": False}
 PERSIST = {"never": 1, "restart": 2, "always": 3}
 GO_UNITS = (("h", 3_600_000_000_000), ("m", 60_000_000_000))
 
 
 def noisy(config: Part, rows: Collection[int] = NOISE_ROWS) -> Part:
     """The config as the server echoes it, with the differences of these rows."""
-    made = copy.deepcopy(config)
+    made: Part = json.loads(json.dumps(config))  # a config is JSON, and no part of the copy is shared
     for row, change in CHANGES:
         if row in rows:
             change(made)
@@ -85,13 +84,15 @@ def empty_dns(config: Part) -> None:
 
 def nulls(config: Part) -> None:
     """3: what is empty is left out, what is left out is null or empty."""
+    given = set(config)
     for key in [key for key, value in config.items() if value in ({}, [])]:
         del config[key]
-    for key in ("env", "metadata"):
-        config.setdefault(key, None)
+    for key in {"env", "metadata"} - given:
+        config[key] = None
     config["init"] = {**dict.fromkeys(("exec", "entrypoint", "cmd")), **(config.get("init") or {})}
     for key in LISTS:
-        config.setdefault(key, [])
+        if key not in given:
+            config[key] = []
     for service in services(config):
         service.setdefault("ports", None)
         service.setdefault("checks", [])
@@ -130,11 +131,10 @@ def autostop(config: Part) -> None:
 
 def zeros(config: Part) -> None:
     """7: zeros that were given are left out, those that were left out are there."""
-    for part, known in (
-        *((service, SERVICE_ZEROS) for service in services(config)),
-        *((port, PORT_ZEROS) for port in ports(config)),
-        (config, {"auto_destroy": False}),
-    ):
+    zeroed: list[tuple[Part, Part]] = [(config, {"auto_destroy": False})]
+    zeroed += [(service, SERVICE_ZEROS) for service in services(config)]
+    zeroed += [(port, PORT_ZEROS) for port in ports(config)]
+    for part, known in zeroed:
         for key, zero in known.items():
             if key not in part:
                 part[key] = zero

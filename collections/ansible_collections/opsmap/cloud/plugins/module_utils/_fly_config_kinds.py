@@ -37,6 +37,11 @@ def tidy(value: Any) -> Any:
     return [tidy(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
+def odd(kind: type, *values: Any) -> bool:
+    """Whether a value is there and not of its type: it is compared as it is and sent as it is, for the server to refuse."""
+    return any(value and not isinstance(value, kind) for value in values)
+
+
 @dataclass(frozen=True)
 class Leaf:
     """One value. Nothing, false, 0, empty and the server's default are the same; ``read`` brings both sides to one form."""
@@ -97,6 +102,9 @@ class Map:
 
     def compare(self, wanted: Any, present: Any, where: str, found: Found) -> None:
         """Note the differences by name."""
+        if odd(dict, wanted, present):
+            UNKNOWN.compare(wanted, present, where, found)
+            return
         ours, theirs = self._named(wanted), self._named(present)
         for name in sorted({*ours, *theirs}):
             if name not in ours and self.foreign(name):
@@ -107,6 +115,8 @@ class Map:
 
     def merge(self, wanted: Any, present: Any) -> Any:
         """What is wanted, and what others have set."""
+        if odd(dict, wanted):
+            return wanted
         kept = {name: value for name, value in self._named(present).items() if self.foreign(name)}
         ours = {str(name): self.write(value) for name, value in (wanted or {}).items() if self.read(value) is not None}
         stated = self._named(wanted)
@@ -131,7 +141,7 @@ class Struct:
 
     def compare(self, wanted: Any, present: Any, where: str, found: Found) -> None:
         """Note the differences field by field."""
-        if not isinstance(wanted or {}, dict) or not isinstance(present or {}, dict):
+        if odd(dict, wanted, present):
             UNKNOWN.compare(wanted, present, where, found)
             return
         ours, theirs = self.prepare(wanted or {}), self.prepare(present or {})
@@ -142,7 +152,7 @@ class Struct:
 
     def merge(self, wanted: Any, present: Any) -> Any:
         """What is wanted, what is not ours, and what nobody knows."""
-        if not isinstance(wanted or {}, dict):
+        if odd(dict, wanted):
             return wanted
         ours, theirs = wanted or {}, present if isinstance(present, dict) else {}
         made: dict[str, Any] = {}
@@ -164,7 +174,7 @@ class Named:
 
     def compare(self, wanted: Any, present: Any, where: str, found: Found) -> None:
         """Note the differences by name."""
-        if not isinstance(wanted or {}, dict) or not isinstance(present or {}, dict):
+        if odd(dict, wanted, present):
             UNKNOWN.compare(wanted, present, where, found)
             return
         ours, theirs = wanted or {}, present or {}
@@ -176,7 +186,7 @@ class Named:
 
     def merge(self, wanted: Any, present: Any) -> Any:
         """What is wanted by name, and the server's own."""
-        if not isinstance(wanted or {}, dict):
+        if odd(dict, wanted):
             return wanted
         theirs = present if isinstance(present, dict) else {}
         kept = {name: value for name, value in theirs.items() if self.foreign(name)}
@@ -193,7 +203,7 @@ class Items:
 
     def compare(self, wanted: Any, present: Any, where: str, found: Found) -> None:
         """Note the differences by key."""
-        if not isinstance(wanted or [], list) or not isinstance(present or [], list):
+        if odd(list, wanted, present):
             UNKNOWN.compare(wanted, present, where, found)
             return
         for label, one, other in self.pairs(wanted, present):
@@ -205,7 +215,7 @@ class Items:
 
     def merge(self, wanted: Any, present: Any) -> Any:
         """What is wanted; what nobody knows survives in the item of the same key."""
-        if not isinstance(wanted or [], list):
+        if odd(list, wanted):
             return wanted
         present = present if isinstance(present, list) else []
         pairs = self.pairs(wanted, present)
@@ -260,7 +270,8 @@ def _numbered(pairs: list[Pair]) -> list[Pair]:
 
 def shown(value: Any) -> Any:
     """A whole item for the diff; durations in it as a person writes them."""
-    return {k: readable(v) if k in DURATIONS else tidy(v) for k, v in tidy(value).items()} if value else value
+    made = tidy(value)
+    return {k: readable(v) if k in DURATIONS else v for k, v in made.items()} if isinstance(made, dict) else made
 
 
 DURATIONS = frozenset({"interval", "timeout", "grace_period"})
