@@ -8,6 +8,19 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+NOISE_ROWS = frozenset(range(1, 25))  # of the table of read-back differences (reference fly 5.2)
+
+
+def noise_rows(text: str) -> frozenset[int]:
+    """Rows from ``all`` or a list such as ``1,4,12``; a ValueError names what is no row."""
+    if text.strip() == "all":
+        return NOISE_ROWS
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    wrong = [part for part in parts if not part.isdecimal() or int(part) not in NOISE_ROWS]
+    if wrong:
+        raise ValueError(f"wire_noise_rows: {', '.join(wrong)} is no row; give numbers from 1 to 24, or all")
+    return frozenset(map(int, parts))
+
 
 @dataclass
 class Switches:
@@ -16,6 +29,7 @@ class Switches:
     provisioning_seconds: float = 1.0
     latency_ms: float = 0.0
     wire_noise: bool = True
+    wire_noise_rows: str = "all"
     task_404_seconds: float = 0.2
     fresh_404_seconds: float = 0.1
     machine_start_seconds: float = 0.0
@@ -30,7 +44,16 @@ class Switches:
                 raise ValueError(f"{name} must be true or false")
             if known[name] is float and (isinstance(value, bool) or not isinstance(value, (int, float))):
                 raise ValueError(f"{name} must be a number")
+            if known[name] is str and not isinstance(value, str):
+                raise ValueError(f"{name} must be a string")
+            if name == "wire_noise_rows":
+                noise_rows(value)
             setattr(self, name, known[name](value))
+
+    @property
+    def noise(self) -> frozenset[int]:
+        """The rows that machines are read back with."""
+        return noise_rows(self.wire_noise_rows) if self.wire_noise else frozenset()
 
 
 @dataclass

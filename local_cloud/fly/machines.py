@@ -62,7 +62,7 @@ class Machines:
     def show(self, machine: Machine, request: web.Request | None = None) -> dict[str, Any]:
         """As the API gives it."""
         with_lease = bool(request and request.query.get("include_leases") in ("true", "1"))
-        noise = self.cloud.settings.switches.wire_noise
+        noise = self.cloud.settings.switches.noise
         return view.shown(machine, self.runner.checks(machine["id"]), noise=noise, with_lease=with_lease)
 
     async def list(self, request: web.Request) -> web.Response:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from typing import Any
 
 from local_cloud.fly import leases
-from local_cloud.fly.noise import noisy
+from local_cloud.fly.noise import noisy_machine
 
 Machine = dict[str, Any]
 REFERENCE = re.compile(
@@ -27,8 +28,10 @@ def image_ref(image: str) -> dict[str, Any]:
     }
 
 
-def shown(machine: Machine, checks: list[dict[str, Any]], *, noise: bool, with_lease: bool = False) -> dict[str, Any]:
-    """The whole machine."""
+def shown(
+    machine: Machine, checks: list[dict[str, Any]], *, noise: Collection[int] = (), with_lease: bool = False
+) -> dict[str, Any]:
+    """The whole machine. noise: rows of read-back differences."""
     made = {
         "id": machine["id"],
         "name": machine["name"],
@@ -37,7 +40,7 @@ def shown(machine: Machine, checks: list[dict[str, Any]], *, noise: bool, with_l
         "instance_id": machine["instance_id"],
         "version": machine["instance_id"],
         "private_ip": machine.get("private_ip", ""),
-        "config": noisy(machine["config"]) if noise else machine["config"],
+        "config": machine["config"],
         "image_ref": image_ref(machine["config"]["image"]),
         "created_at": machine["created_at"],
         "updated_at": machine["updated_at"],
@@ -49,10 +52,10 @@ def shown(machine: Machine, checks: list[dict[str, Any]], *, noise: bool, with_l
     held = leases.alive(machine.get("lease"))
     if with_lease and held:
         made["lease"] = {key: held[key] for key in ("description", "expires_at", "owner")}
-    return made
+    return noisy_machine(made, noise)
 
 
 def summary(machine: Machine) -> dict[str, Any]:
     """Without config, checks and events, as ``?summary=true`` gives it."""
-    made = shown(machine, [], noise=False)
+    made = shown(machine, [])
     return {key: value for key, value in made.items() if key not in ("config", "checks", "events", "host_status")}
