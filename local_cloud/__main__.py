@@ -49,7 +49,7 @@ async def start_services(cloud: Cloud, fly: Fly, relay: Relay) -> list[web.AppRu
         cloud.store.clear()
 
     ours = ["0.0.0.0", "::"]
-    control_app = control.build(cloud, [reset], sns.sign)
+    control_app = control.build(cloud, [reset], sns.sign, fly.control_routes())
     apps = [control_app, fly.build(), redis_cloud.build(cloud), digitalocean.build(cloud)]
     runners = [await serve(app, cloud.settings.port(offset), _hosts(ours)) for offset, app in enumerate(apps)]
     runners.append(await serve(oauth.build(cloud), cloud.settings.port(8), _hosts(ours)))
@@ -91,7 +91,7 @@ async def main() -> None:
     runners = await start_services(cloud, fly, relay)
     for restore in (redis_cloud.restore, digitalocean.restore):
         await restore(cloud)
-    await fly.runner.restore()
+    await fly.keeper.restore()
     cloud.spawn(keep_edge(cloud, caddyfile, children[0]))
     log.info("local cloud %s is up, ports from %s", cloud.settings.instance, cloud.settings.port_base)
     stop = asyncio.Event()
