@@ -19,6 +19,9 @@ class Switches:
     task_404_seconds: float = 0.2
     fresh_404_seconds: float = 0.1
     machine_start_seconds: float = 0.0
+    autostop_seconds: float = 300.0  # the proxy looks so often for idle machines, and idle is what was quiet so long
+    volume_seconds: float = 0.1  # how long a volume takes to be made or extended
+    certificate_seconds: float = 0.3  # how long the check of a host name takes
 
     def update(self, values: dict[str, Any]) -> None:
         """Set what is given; an unknown name or a wrong type is a ValueError that names it."""
