@@ -41,6 +41,9 @@ class Switches:
     launch_failure: str = "failed"  # or launch_failed: a machine that never ran is destroyed
     rate_limit: bool = False
     rate_limit_retry_after: bool = True  # whether a 429 says when to come again
+    autostop_seconds: float = 300.0  # the proxy looks so often for idle machines, and idle is what was quiet so long
+    volume_seconds: float = 0.1  # how long a volume takes to be made or extended
+    certificate_seconds: float = 0.3  # how long the check of a host name takes
 
     def update(self, values: dict[str, Any]) -> None:
         """Set what is given, all or nothing; an unknown name or a wrong value is a ValueError that names it."""

@@ -141,6 +141,15 @@ class Docker:
             "PUT", f"/containers/{container}/archive", query={"path": "/"}, data=buffer.getvalue(), headers=headers
         )
 
+    async def archive(self, container: str, path: str) -> bytes | None:
+        """A file or folder of a container as a tar archive, or None if it is not there."""
+        url = f"http://docker/{VERSION}/containers/{container}/archive"
+        async with self._open().get(url, params={"path": path}) as answer:
+            content = await answer.read()
+            if answer.status >= 400 and answer.status != 404:
+                raise DockerError(answer.status, _message(content.decode(errors="replace")))
+            return content if answer.status == 200 else None
+
     async def pull(self, reference: str, username: str, password: str) -> None:
         """Pull an image by ``repo:tag`` or ``repo@digest``; a DockerError says why not."""
         auth = base64.urlsafe_b64encode(json.dumps({"username": username, "password": password}).encode()).decode()

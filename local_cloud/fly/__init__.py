@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 
 from local_cloud.cloud import Cloud
-from local_cloud.fly import errors, limits
+from local_cloud.fly import control_routes, errors, limits
 from local_cloud.fly.access import Access
 from local_cloud.fly.actions import Actions
 from local_cloud.fly.apps import Apps
@@ -19,9 +19,9 @@ from local_cloud.fly.listing import Listing
 from local_cloud.fly.machines import Machines
 from local_cloud.fly.platform import listed
 from local_cloud.fly.runner import Runner
+from local_cloud.fly.snapshots import Snapshots
 from local_cloud.fly.steering import Route, Steering
 from local_cloud.fly.vault import Vault
-from local_cloud.fly.volumes import Volumes
 from local_cloud.fly.waiting import Waiting
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -49,32 +49,34 @@ class Fly:
 
     def control_routes(self) -> list[Route]:
         """What the control API steers here."""
-        return Steering(self.machines, self.keeper, self.access).routes()
+        return [*Steering(self.machines, self.keeper, self.access).routes(), *control_routes.routes(self.cloud)]
 
     def _routes(self, router: web.UrlDispatcher) -> None:
-        apps, vault, volumes = self.apps, Vault(self.machines), Volumes(self.machines)
-        listing = Listing(self.machines)
+        apps, vault, volumes = self.apps, Vault(self.machines), self.apps.volumes
+        ips, certificates, snapshots = apps.addresses, apps.certificates, Snapshots(volumes)
         one = "/v1/apps/{app}"
         table: list[tuple[str, str, Handler]] = [
             ("GET", "/v1/platform/regions", self.regions),
             ("POST", "/v1/platform/placements", self.machines.capacity.place),
             ("GET", "/v1/tokens/current", self.access.current),
-            ("GET", "/v1/orgs/{org}/machines", listing.of_org),
-            ("GET", "/v1/orgs/{org}/volumes", listing.volumes_of_org),
+            ("GET", "/v1/orgs/{org}/machines", Listing(self.machines).of_org),
+            ("GET", "/v1/orgs/{org}/volumes", volumes.of_org),
             ("GET", "/v1/apps", apps.index),
             ("POST", "/v1/apps", apps.create),
             ("GET", one, apps.get),
             ("DELETE", one, apps.delete),
             ("POST", f"{one}/deploy_token", self.access.deploy_token),
-            ("GET", f"{one}/ip_assignments", apps.list_ips),
-            ("POST", f"{one}/ip_assignments", apps.assign_ip),
-            ("DELETE", f"{one}/ip_assignments/{{ip}}", apps.release_ip),
-            ("GET", f"{one}/certificates", apps.list_certificates),
-            ("POST", f"{one}/certificates/acme", apps.add_certificate),
-            ("POST", f"{one}/certificates/custom", apps.add_certificate),
-            ("GET", f"{one}/certificates/{{hostname}}", apps.get_certificate),
-            ("POST", f"{one}/certificates/{{hostname}}/check", apps.check_certificate),
-            ("DELETE", f"{one}/certificates/{{hostname}}", apps.delete_certificate),
+            ("GET", f"{one}/ip_assignments", ips.list),
+            ("POST", f"{one}/ip_assignments", ips.assign),
+            ("DELETE", f"{one}/ip_assignments/{{ip}}", ips.release),
+            ("GET", f"{one}/certificates", certificates.list),
+            ("POST", f"{one}/certificates/acme", certificates.add),
+            ("POST", f"{one}/certificates/custom", certificates.add),
+            ("GET", f"{one}/certificates/{{hostname}}", certificates.get),
+            ("POST", f"{one}/certificates/{{hostname}}/check", certificates.check),
+            ("DELETE", f"{one}/certificates/{{hostname}}", certificates.delete),
+            ("DELETE", f"{one}/certificates/{{hostname}}/acme", certificates.delete_acme),
+            ("DELETE", f"{one}/certificates/{{hostname}}/custom", certificates.delete_custom),
             ("GET", f"{one}/secrets", vault.list),
             ("POST", f"{one}/secrets", vault.bulk),
             *((verb, f"{one}/secrets/{{name}}", vault.one) for verb in ("GET", "POST", "DELETE")),
@@ -84,8 +86,8 @@ class Fly:
             ("PUT", f"{one}/volumes/{{volume}}", volumes.update),
             ("DELETE", f"{one}/volumes/{{volume}}", volumes.delete),
             ("PUT", f"{one}/volumes/{{volume}}/extend", volumes.extend),
-            ("GET", f"{one}/volumes/{{volume}}/snapshots", volumes.snapshots),
-            ("POST", f"{one}/volumes/{{volume}}/snapshots", volumes.snapshots),
+            ("GET", f"{one}/volumes/{{volume}}/snapshots", snapshots.list),
+            ("POST", f"{one}/volumes/{{volume}}/snapshots", snapshots.create),
         ]
         for verb, path, handler in table:
             router.add_route(verb, path, handler)
@@ -127,8 +129,9 @@ class Fly:
         """Remove all apps with their machines and volumes."""
         for machine in cloud.store.list("machine"):
             await self.runner.destroy(machine["id"])
-        for volume in cloud.store.list("volume"):
-            await cloud.docker.remove_volume(self.runner.volume(volume["id"]))
+        for kind in ("volume", "snapshot"):
+            for item in cloud.store.list(kind):
+                await cloud.docker.remove_volume(self.runner.volume(item["id"]))
 
 
 async def _request_id(request: web.Request, response: web.StreamResponse) -> None:

@@ -59,11 +59,6 @@ class Listing:
             }
         )
 
-    async def volumes_of_org(self, request: web.Request) -> web.Response:
-        apps = {app["name"] for app in self.store.list("app") if app["org"] == request.match_info["org"]}
-        found = [volume for volume in self.store.list("volume") if volume["app"] in apps]
-        return web.json_response({"volumes": [{**v, "app_name": v["app"]} for v in found], "next_cursor": ""})
-
     def thin(self, machine: Machine, summary: bool) -> dict[str, Any]:
         """A machine as the organisation's list has it."""
         made = {**view.summary(machine), "app_name": machine["app"], "version": machine["instance_id"]}

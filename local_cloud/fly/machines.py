@@ -14,6 +14,7 @@ from local_cloud.fly.capacity import Capacity
 from local_cloud.fly.errors import fly_error, refuse
 from local_cloud.fly.events import note
 from local_cloud.fly.ids import machine_id, milliseconds, now, ulid
+from local_cloud.fly.names import FOREIGN
 from local_cloud.fly.runner import Runner
 from local_cloud.fly.validate import check_config
 
@@ -36,6 +37,8 @@ class Machines:
     def app(self, request: web.Request) -> dict[str, Any]:
         """The app of the path."""
         found = self.cloud.store.get("app", request.match_info["app"])
+        if request.match_info["app"] in FOREIGN:
+            raise fly_error(403, f"you are not authorized to access app {request.match_info['app']}")
         if found is None:
             raise fly_error(404, f"app not found: {request.match_info['app']}")
         return found
@@ -134,12 +137,15 @@ class Machines:
         """Raise unless every mounted volume is there, in the region, and free."""
         for mount in config.get("mounts") or []:
             volume = self.cloud.store.get("volume", mount["volume"])
-            if volume is None or volume["app"] != app or volume["state"] != "created":
+            if volume is None or volume["app"] != app or volume["state"] not in ("created", "hydrating"):
                 raise refuse(f"volume {mount['volume']} does not exist")
             if volume["region"] != region:
                 raise refuse(f"volume {volume['id']} is in region {volume['region']}, not {region}")
             if volume["attached_machine_id"] not in (None, machine):
                 raise fly_error(412, f"volume {volume['id']} is attached to machine {volume['attached_machine_id']}")
+            if volume.get("full") and machine is None:
+                message = "insufficient resources to create new machine with existing volume"
+                raise fly_error(412, f"{message} {volume['id']}", "insufficient_capacity")
 
     def attach(self, machine: Machine) -> None:
         """Bind its volumes to it."""
