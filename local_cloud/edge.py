@@ -42,6 +42,7 @@ _GLOBAL = """{{
 
 # Who connects, and to which address and port, is in the PROXY line of the gate.
 _SERVER = """	servers 127.0.0.1:{port} {{
+		protocols h1 h2
 		listener_wrappers {{
 			proxy_protocol {{
 				allow 127.0.0.1/32
