@@ -82,9 +82,11 @@ class App:
         return {"image": self.image, **init, **more}
 
     def create(self, config: dict[str, Any] | None = None, *, until: str = "started", **body: Any) -> dict[str, Any]:
-        """A machine, in a state."""
+        """A machine, in a state; ``seen`` is as soon as it is found, '' at once."""
         made = self.api.call("POST", f"{self.path}/machines", {"config": config or self.config(), **body})
-        if until:
+        if until == "seen":
+            eventually(lambda: "id" in self.one("GET", made["id"], expect=None))
+        elif until:
             self.wait(made["id"], until, version=made["instance_id"])
         return dict(made)
 
@@ -97,7 +99,7 @@ class App:
 
     def wait(self, machine: str, state: str, **query: Any) -> dict[str, Any]:
         """As a client would: a machine that was just made is not found for a moment."""
-        return dict(until(lambda: self._wait(machine, state, query)))
+        return dict(eventually(lambda: self._wait(machine, state, query)))
 
     def _wait(self, machine: str, state: str, query: dict[str, Any]) -> Any:
         answer = self.api.raw("GET", f"{self.path}/machines/{machine}/wait", state=state, **query)
@@ -118,7 +120,7 @@ class App:
         return [event for event in found if event["type"] == kind]
 
 
-def until(look: Callable[[], Any], seconds: float = 30.0) -> Any:
+def eventually(look: Callable[[], Any], seconds: float = 30.0) -> Any:
     """What ``look`` finds, as soon as it is true."""
     end = time.monotonic() + seconds
     while not (found := look()):

@@ -102,6 +102,6 @@ def cursor(machine: Machine) -> str:
 def cursor_of(text: str | None) -> str:
     """The place that a cursor stands for."""
     try:
-        return base64.urlsafe_b64decode(text or "").decode()
+        return base64.b64decode(text or "", altchars=b"-_", validate=True).decode()
     except (binascii.Error, ValueError):
         raise refuse("cursor is not valid") from None
