@@ -37,6 +37,12 @@ def answers(app: App, count: int, **more: Any) -> Counter[str]:
         return Counter(machine_of(app.get(client=client, **more)) for _ in range(count))
 
 
+def listen(app: App, *machines: str) -> None:
+    """Until each of them answers: a started machine may not listen yet."""
+    for machine in machines:
+        assert machine_of(app.get(headers={"fly-force-instance-id": machine})) == machine
+
+
 def ready(app: App, machine: str) -> None:
     """Until its checks pass."""
     until(
@@ -77,6 +83,7 @@ def test_no_request_fails_while_machines_change(app: App) -> None:
 
 def test_requests_under_way_are_finished(app: App) -> None:
     first, second = app.create(), app.create()
+    listen(app, first, second)
     with ThreadPoolExecutor(8) as pool:
         slow = [pool.submit(app.get, "/slow?2") for _ in range(8)]
         time.sleep(0.7)
@@ -93,6 +100,7 @@ def test_a_cordoned_machine_gets_nothing(app: App) -> None:
     first, second = app.create(), app.create(skip_service_registration=True)
     assert set(answers(app, 10)) == {first}
     app.act(second, "uncordon")
+    listen(app, second)
     assert set(answers(app, 10)) == {first, second}
     app.act(first, "cordon")
     assert set(answers(app, 10)) == {second}
@@ -145,6 +153,7 @@ def test_hard_limit_queues_then_refuses(app: App) -> None:
 def test_soft_limit_spreads_and_wakes(app: App) -> None:
     config = app.config({"autostart": True, "concurrency": {"type": "requests", "soft_limit": 2, "hard_limit": 50}})
     first, second = app.create(config), app.create(config)
+    listen(app, first)
     app.act(second, "stop")
     app.wait(second, "stopped")
     assert set(answers(app, 10)) == {first}
@@ -239,6 +248,7 @@ def test_headers(app: App) -> None:
 
 def test_steering(app: App) -> None:
     here, there = app.create(region="ewr"), app.create(region="lhr")
+    listen(app, here, there)
     assert set(answers(app, 6, headers={"fly-prefer-region": "lhr"})) == {there}
     assert set(answers(app, 6, headers={"fly-prefer-instance-id": here})) == {here}
     assert set(answers(app, 6, headers={"fly-force-instance-id": there})) == {there}
@@ -249,6 +259,7 @@ def test_steering(app: App) -> None:
 
 def test_replay(app: App, new_app: NewApp) -> None:
     here, there = app.create(region="ewr"), app.create(region="lhr")
+    listen(app, here, there)
     other = new_app()
     third = other.create()
     force = {"headers": {"fly-force-instance-id": here}}
@@ -445,7 +456,7 @@ def test_flycast(new_app: NewApp, edge: Edge) -> None:
         done = other.act(client, "exec", {"command": ["timeout", "30", "bash", "-c", script]})
         return str(done["stdout"])
 
-    assert f"machine={private}" in until(lambda: asked(f"{app.name}.flycast"))
+    until(lambda: f"machine={private}" in asked(f"{app.name}.flycast"))
     assert f"machine={private}" in asked(address)
     app.act(private, "stop")
     app.wait(private, "stopped")
