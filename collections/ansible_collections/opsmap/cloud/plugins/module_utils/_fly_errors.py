@@ -84,7 +84,9 @@ def not_made(error: CloudError, org: str, scopes: list[dict[str, Any]]) -> Cloud
         error.message = f"the token may not make apps in {org}: {error.message}"
         kind = "it is a deploy token; " if limited else ""
         error.hint = f"{kind}use a token of the organization: fly tokens create org"
-    elif error.code != "name_taken" and re.search(r"\borg", error.message, re.IGNORECASE):
+    elif error.code == "name_taken" or re.search(r"\btaken\b", error.message, re.IGNORECASE):
+        error.hint = "app names are global on Fly.io; choose another name"
+    elif re.search(r"\borg", error.message, re.IGNORECASE):
         error.message = f"org: there is no {org!r}, or the token does not see it: {error.message}"
         error.hint = f"the token is of {', '.join(known)}" if known else "fly orgs list shows the slugs"
     return error

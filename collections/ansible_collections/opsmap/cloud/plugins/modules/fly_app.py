@@ -132,8 +132,7 @@ def plan(params: dict[str, Any], observed: dict[str, Any] | None) -> Plan:
         result = Plan(after={key: value for key, value in wanted.items() if value is not None})
         result.add("create", f"create app {name}")
         return result
-    slug = (observed.get("organization") or {}).get("slug")
-    compared = wanted if ALIAS not in (params["org"], slug) else {**wanted, "org": None}
+    compared = wanted if params["org"] != ALIAS else {**wanted, "org": None}
     differences(f"app {name}", FIELDS, compared, observed)
     return Plan()
 
