@@ -5,12 +5,19 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 Machine = dict[str, Any]
 
 RECORD = "opsmap_secrets"  # metadata: which secrets the machine was released with
 RELEASE = "opsmap_release"  # metadata: when it was released, sortable
+BEFORE = "opsmap_before"  # metadata: id of the machine whose place it took; its history goes on there
+VERSION = "fly_release_version"
+CANARY = "fly_canary"
+TAG = "fly_bluegreen_deployment_tag"
+SAFE = "safe_to_destroy"  # value of TAG on machines that a bluegreen deploy has replaced
+RELEASE_COMMAND = "fly_app_release_command"  # process group of release commands
 GONE = frozenset({"destroyed", "destroying", "launch_failed"})
 BOUNDARIES = frozenset({"update", "restart", "launch"})
 ASLEEP = frozenset({"stopped", "suspended", "created"})
@@ -32,12 +39,26 @@ def reachable(machine: Machine) -> bool:
     return machine.get("host_status", "ok") in ("ok", "", None) and bool(machine.get("config"))
 
 
+def leftover(machine: Machine) -> str:
+    """Why a machine is what an earlier deploy left behind, or an empty string."""
+    kept = metadata(machine)
+    if kept.get(CANARY) == "true":
+        return "left over from a canary"
+    if kept.get(TAG) == SAFE:
+        return "an earlier deploy has replaced it"
+    return "left over from a release command" if group(machine) == RELEASE_COMMAND else ""
+
+
 def may_sleep(config: dict[str, Any]) -> bool:
-    """Whether a machine at rest is as it should be: autostop, schedule or standby."""
+    """Whether a machine at rest is as it should be: autostop, schedule, standby, or it removes itself."""
     stops = [service.get("autostop") for service in config.get("services") or []]
-    return any(stop not in (None, False, "off", "") for stop in stops) or bool(
-        config.get("schedule") or config.get("standbys")
-    )
+    rests = config.get("schedule") or config.get("standbys") or config.get("auto_destroy")
+    return any(stop not in (None, False, "off", "") for stop in stops) or bool(rests)
+
+
+def rests_after_launch(config: dict[str, Any]) -> bool:
+    """Whether it is not started when it is made or updated."""
+    return bool(config.get("schedule") or config.get("standbys"))
 
 
 def has_checks(config: dict[str, Any]) -> bool:
@@ -50,8 +71,20 @@ def failing_checks(machine: Machine) -> list[str] | None:
     checks = [c for c in machine.get("checks") or [] if not str(c.get("name")).startswith("bg_deployments_compat")]
     if not checks:
         return None
-    bad = [c for c in checks if c.get("status") != "passing"]
-    return [f"check {c.get('name')} is {c.get('status')}: {str(c.get('output') or 'no output')[:200]}" for c in bad]
+    return [_worded(check, machine.get("config") or {}) for check in checks if check.get("status") != "passing"]
+
+
+def _worded(check: dict[str, Any], config: dict[str, Any]) -> str:
+    name, output = str(check.get("name")), str(check.get("output") or "no output")
+    text = f"check {name} is {check.get('status')}: {output[:200]}"
+    if "refused" not in output.lower():
+        return text
+    tail = re.search(r"(\d+)$", name)  # service checks end in their port
+    port = ((config.get("checks") or {}).get(name) or {}).get("port") or (tail.group(1) if tail else "")
+    if not port:
+        ports = {str(service.get("internal_port")) for service in config.get("services") or []}
+        port = ports.pop() if len(ports) == 1 else "its port"
+    return f"{text} (connection refused on port {port}: nothing listens there; listen on 0.0.0.0 or [::] and that port)"
 
 
 def newest_event(machine: Machine) -> int:
@@ -59,24 +92,47 @@ def newest_event(machine: Machine) -> int:
     return max((int(event.get("timestamp") or 0) for event in machine.get("events") or []), default=0)
 
 
-def crash(machine: Machine, since: int) -> str | None:
-    """Why the machine is seen to crash after a moment of the server's clock, or None. A clean exit is no crash.
+def exit_of(event: dict[str, Any]) -> dict[str, Any]:
+    """The facts of an exit event; the API has them in one of two places."""
+    request = event.get("request") or {}
+    return dict(request.get("exit_event") or (request.get("MonitorEvent") or {}).get("exit_event") or {})
 
-    Events come newest first; what is older than the last update, restart or launch is of an earlier version.
-    """
+
+def this_run(machine: Machine, since: int) -> list[dict[str, Any]]:
+    """Events since the last update, restart or launch and after ``since`` (server's ms), newest first."""
+    found: list[dict[str, Any]] = []
     for event in machine.get("events") or []:
         if event.get("type") in BOUNDARIES or int(event.get("timestamp") or 0) <= since:
-            return None
-        if event.get("type") != "exit":
-            continue
-        request = event.get("request") or {}
-        exited = request.get("exit_event") or (request.get("MonitorEvent") or {}).get("exit_event") or {}
+            break
+        found.append(event)
+    return found
+
+
+def crash(machine: Machine, since: int) -> str | None:
+    """Why the machine is seen to crash after a moment of the server's clock, or None. A clean exit is no crash."""
+    for event in this_run(machine, since):
+        exited = exit_of(event) if event.get("type") == "exit" else {}
         if exited.get("requested_stop") or not exited.get("exit_code"):
             continue
-        if request.get("restart_count", 0) >= 1 or not exited.get("restarting"):
+        if (event.get("request") or {}).get("restart_count", 0) >= 1 or not exited.get("restarting"):
             memory = ", out of memory" if exited.get("oom_killed") else ""
             return f"the process ends with exit code {exited['exit_code']}{memory}"
     return None
+
+
+def ended(machine: Machine, since: int) -> dict[str, Any] | None:
+    """The newest exit of this run that is not followed by a start, or None."""
+    for event in this_run(machine, since):
+        if event.get("type") == "start":
+            return None
+        if event.get("type") == "exit":
+            return exit_of(event)
+    return None
+
+
+def has_run(machine: Machine, since: int) -> bool:
+    """Whether it was started since its last update, restart or launch."""
+    return any(event.get("type") in ("start", "exit") for event in this_run(machine, since))
 
 
 def last_words(machine: Machine) -> str:

@@ -1,136 +1,97 @@
 # Copyright: opsmap contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Desired machines of a process group, and the steps that lead there. Pure: no calls."""
+"""The steps from the machines that are there to those that should be. Pure: no calls."""
 
 from __future__ import annotations
 
-import base64
+import shlex
 from typing import Any
 
-from ansible_collections.opsmap.cloud.plugins.module_utils._errors import refused
-from ansible_collections.opsmap.cloud.plugins.module_utils._fly_config import differences, env
-from ansible_collections.opsmap.cloud.plugins.module_utils._fly_machine import (
-    ASLEEP,
-    RECORD,
-    Machine,
-    group,
-    may_sleep,
-    reachable,
-)
-from ansible_collections.opsmap.cloud.plugins.module_utils._plan import Plan
+from ansible_collections.opsmap.cloud.plugins.module_utils._errors import bad_option
+from ansible_collections.opsmap.cloud.plugins.module_utils._fly_groups import Group, groups_of, stated
+from ansible_collections.opsmap.cloud.plugins.module_utils._fly_machine import Machine, group, leftover, metadata
+from ansible_collections.opsmap.cloud.plugins.module_utils._fly_plan_group import GroupPlan, Stock, shown_volume
+from ansible_collections.opsmap.cloud.plugins.module_utils._fly_plan_strategy import with_strategy
+from ansible_collections.opsmap.cloud.plugins.module_utils._fly_validate import RESERVED, command_words
+from ansible_collections.opsmap.cloud.plugins.module_utils._plan import Plan, Step
 
-
-def wanted_files(params: dict[str, Any]) -> list[dict[str, Any]]:
-    """Files as the API takes them: text becomes base64."""
-    found = []
-    for file in params["files"]:
-        entry = {key: value for key, value in file.items() if value is not None and key != "content"}
-        if file.get("content") is not None:
-            entry["raw_value"] = base64.b64encode(str(file["content"]).encode()).decode()
-        found.append(entry)
-    return found
-
-
-def wanted_config(params: dict[str, Any]) -> dict[str, Any]:
-    """The config that every machine of the group should have, but for its volume."""
-    config = dict(params["config"])
-    name = params["process_group"]
-    config["image"] = params["image"]
-    region = next(iter(params["count"]), "")
-    config["env"] = {**env(config.get("env") or {}), "FLY_PROCESS_GROUP": name, "PRIMARY_REGION": region}
-    if params["files"]:
-        config["files"] = [*(config.get("files") or []), *wanted_files(params)]
-    owned = {"fly_platform_version": "v2", "fly_process_group": name, "opsmap_owner": "opsmap"}
-    if params["secrets_record"]:
-        owned[RECORD] = params["secrets_record"]
-    config["metadata"] = {**(config.get("metadata") or {}), **owned}
-    return config
-
-
-def for_machine(params: dict[str, Any], machine: Machine | None) -> dict[str, Any]:
-    """The config for one machine: with the volume that it has."""
-    config = wanted_config(params)
-    mount = params["mount"]
-    if mount:
-        has = ((machine or {}).get("config") or {}).get("mounts") or [{}]
-        config["mounts"] = [{**mount, "volume": has[0].get("volume", "")}]
-    return config
+# What is made comes first, what is destroyed last: until then everything can be taken back.
+ORDER = ("release_command", "canary", "create", "replace", "green", "update", "stand", "start", "uncordon", "destroy")
+RELEASING = frozenset({"create", "replace", "green", "update", "stand"})
 
 
 def own(params: dict[str, Any], machines: list[Machine]) -> list[Machine]:
-    """Machines of the process group, in a fixed order."""
-    return sorted((m for m in machines if group(m) == params["process_group"]), key=lambda m: str(m.get("name")))
+    """Machines of the groups that the options name, in a fixed order. Earlier releases come back to all groups."""
+    names = {given["name"] for given in stated(params)}
+    everything = params["state"] == "previous" or params["purge_groups"]
+    mine = [m for m in machines if group(m) in names or (everything and managed(m))]
+    return sorted(mine, key=lambda m: str(m.get("name")))
 
 
-def free_names(params: dict[str, Any], region: str, machines: list[Machine], count: int) -> list[str]:
-    """Names for new machines, the same on every run that finds the same machines."""
-    taken = {machine.get("name") for machine in machines}
-    numbered = (f"{params['app']}-{params['process_group']}-{region}-{n}" for n in range(1, 10_000))
-    names = (name for name in numbered if name not in taken)
-    return [next(names) for dummy in range(count)]
+def managed(machine: Machine) -> bool:
+    """Whether it was made by a deploy, ours or flyctl's; not one of flyctl's helpers."""
+    kept = metadata(machine)
+    return (kept.get("fly_platform_version") == "v2" or "opsmap_owner" in kept) and group(machine) not in RESERVED
 
 
-def plan_present(params: dict[str, Any], machines: list[Machine]) -> Plan:
-    """Create what is missing, change what differs, start what rests, destroy what is too many."""
-    result = Plan()
-    mine = own(params, machines)
-    for region, count in params["count"].items():
-        here = [machine for machine in mine if machine.get("region") == region]
-        for machine in here[:count]:
-            _converge(params, machine, result)
-        for name in free_names(params, region, machines, count - len(here)):
-            result.after[name] = {"image": params["image"], "region": region}
-            result.add("create", f"create machine {name} in {region}", name=name, region=region)
-        for machine in here[count:]:
-            _destroy(machine, "more than wanted", result)
-    for machine in mine:
-        if machine.get("region") not in params["count"]:
-            _destroy(machine, f"region {machine.get('region')} is not wanted", result)
-    order = {"create": 0, "update": 1, "start": 2, "destroy": 3}
-    result.steps.sort(key=lambda step: order[step.do])
+def plan_present(params: dict[str, Any], observed: dict[str, Any]) -> Plan:
+    """Create what is missing, change or replace what differs, start what rests, destroy what is too many."""
+    machines = observed.get("machines") or []
+    result, groups = Plan(), groups_of(params)
+    stock = Stock(params, machines, observed.get("volumes") or [])
+    for each in groups:
+        mine = [m for m in own({**params, "purge_groups": False}, machines) if group(m) == each.name]
+        GroupPlan(each, mine, stock, result).make()
+    if params["purge_groups"]:
+        _purge(groups, machines, stock, result)
+    with_strategy(params, groups, machines, stock, result)
+    if params["release_command"] and any(step.do in RELEASING for step in result.steps):
+        words = shlex.join(command_words(params["release_command"]["command"]))
+        result.steps.append(Step("release_command", f"run release command: {words}"))
+    result.steps.sort(key=lambda step: ORDER.index(step.do))
+    _tell_what_stays(machines, stock, result)
     return result
 
 
-def _converge(params: dict[str, Any], machine: Machine, result: Plan) -> None:
-    name = str(machine.get("name"))
-    if not reachable(machine):
-        status = machine.get("host_status")
-        result.warnings.append(f"machine {name} is left alone: its host is {status}; destroy it to have it replaced")
-        return
-    desired, observed = for_machine(params, machine), machine["config"]
-    _check_mounts(name, desired, observed)
-    found = differences(desired, observed)
-    if found:
-        result.before[name] = {where: shown(where, was) for where, (was, dummy) in found.items()}
-        result.after[name] = {where: shown(where, becomes) for where, (dummy, becomes) in found.items()}
-        what = ", ".join(sorted({where.split(".")[0].split("[")[0] for where in found}))
-        result.add("update", f"update machine {name}: {what}", machine=machine["id"])
-    elif machine.get("state") in {*ASLEEP, "failed"} and not may_sleep(observed):
-        result.before[name], result.after[name] = {"state": machine.get("state")}, {"state": "started"}
-        result.add("start", f"start machine {name}", machine=machine["id"])
+def _purge(groups: list[Group], machines: list[Machine], stock: Stock, result: Plan) -> None:
+    names = {each.name for each in groups}
+    for machine in machines:
+        if managed(machine) and group(machine) not in names:
+            destroy(machine, f"group {group(machine)} is not wanted", stock, result)
 
 
-def _check_mounts(name: str, desired: dict[str, Any], observed: dict[str, Any]) -> None:
-    wants, has = bool(desired.get("mounts")), bool(observed.get("mounts"))
-    if wants != has and (wants or "mounts" in desired):
-        reason = f"machine {name} has {'a' if has else 'no'} volume, and that is fixed when a machine is made"
-        raise refused("plan machines", reason, "remove the machines first (state=absent), or leave the mount as it is")
+def destroy(machine: Machine, reason: str, stock: Stock, result: Plan) -> None:
+    """Add the step that destroys a machine; its volume stays."""
+    GroupPlan(Group(group(machine), {}, {}), [], stock, result).destroy(machine, reason)
 
 
-def shown(where: str, value: Any) -> Any:
-    """A value for the diff. Text files are shown as text; what is no text only by its length."""
-    if where.endswith("raw_value") and isinstance(value, str):
-        try:
-            return base64.b64decode(value).decode()
-        except ValueError:
-            return f"(binary, {len(value)} characters of base64)"
-    if isinstance(value, dict):
-        return {key: shown(key, item) for key, item in value.items()}
-    return [shown(where, item) for item in value] if isinstance(value, list) else value
+def _tell_what_stays(machines: list[Machine], stock: Stock, result: Plan) -> None:
+    """Volumes outlive their machines: list those that nobody will use."""
+    going = {step.args["machine"] for step in result.steps if step.do in ("destroy", "replace")}
+    volumes = [stock.volume_of(machine) for machine in machines if machine["id"] in going]
+    stay = [shown_volume(volume, stock) for volume in volumes if volume]
+    if stay:
+        result.warnings.append(f"these volumes stay, without a machine: {', '.join(stay)}")
 
 
-def _destroy(machine: Machine, reason: str, result: Plan) -> None:
-    name = str(machine.get("name"))
-    result.before[name] = {"region": machine.get("region"), "state": machine.get("state")}
-    result.add("destroy", f"destroy machine {name} ({reason}); its volume stays", machine=machine["id"])
+def plan_simple(params: dict[str, Any], observed: dict[str, Any]) -> Plan:
+    """``absent`` and ``restarted``: one step for each machine of the groups."""
+    machines = observed.get("machines") or []
+    mine, result = own(params, machines), Plan()
+    stock = Stock(params, machines, observed.get("volumes") or [])
+    if params["state"] == "absent":
+        if mine and params["confirm_destroy"] != params["app"]:
+            raise bad_option(
+                "confirm_destroy", f"is not {params['app']!r}", "give the app's name to destroy its machines"
+            )
+        for machine in mine:
+            destroy(machine, "", stock, result)
+        _tell_what_stays(machines, stock, result)
+        return result
+    for machine in mine:
+        if machine.get("state") != "started" or leftover(machine):
+            continue
+        result.before[machine["name"]] = {"state": machine.get("state")}
+        result.add("restart", f"restart machine {machine['name']}", machine=machine["id"])
+    return result

@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule, env_fallback
@@ -19,10 +21,16 @@ def run_module(spec: dict[str, Any], run: Run) -> None:
     """Validate, run, exit. ``spec`` holds the keyword arguments of AnsibleModule."""
     module = AnsibleModule(supports_check_mode=True, **spec)
     try:
-        result = run(dict(module.params), Context(check_mode=module.check_mode, report=module.debug))
+        result = run(dict(module.params), Context(check_mode=module.check_mode, report=module.debug, alert=alert))
     except CloudError as error:
         module.fail_json(**error.failure())
     module.exit_json(**result)
+
+
+def alert(text: str) -> None:
+    """On the error output; nobody may be there to read it any more."""
+    with suppress(OSError):
+        print(text, file=sys.stderr, flush=True)
 
 
 def from_env(*names: str) -> tuple[Any, list[str]]:

@@ -48,10 +48,14 @@ class Plan:
 
 @dataclass(frozen=True)
 class Context:
-    """How a module was called: what Ansible decides, not the playbook."""
+    """How a module was called: what Ansible decides, not the playbook.
+
+    report: progress, for whoever watches. alert: reaches the terminal even when Ansible has stopped listening.
+    """
 
     check_mode: bool = False
     report: Callable[[str], None] = lambda text: None
+    alert: Callable[[str], None] = lambda text: None
     clock: Clock = Clock()
 
     def patience(self, params: Mapping[str, Any]) -> Patience:

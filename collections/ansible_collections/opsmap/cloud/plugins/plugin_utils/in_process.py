@@ -10,6 +10,8 @@ With another connection, or ``async``, the module runs the ordinary way.
 from __future__ import annotations
 
 import os
+import signal
+from contextlib import suppress
 from types import ModuleType
 from typing import Any
 
@@ -24,6 +26,17 @@ from ansible_collections.opsmap.cloud.plugins.module_utils._plan import Context
 
 CONDITIONS = ("mutually_exclusive", "required_together", "required_one_of", "required_if", "required_by")
 display = Display()
+
+
+def terminal() -> int:
+    """A descriptor of the terminal's error output: a worker's own leads nowhere. -1 when there is none."""
+    try:
+        return os.dup(2)
+    except OSError:
+        return -1
+
+
+TERMINAL = terminal()  # this file is loaded before the workers are forked
 
 
 class InProcess(ActionBase):
@@ -52,11 +65,13 @@ class InProcess(ActionBase):
         return result
 
     def _call(self, params: dict[str, Any]) -> dict[str, Any]:
-        context = Context(check_mode=self._task.check_mode, report=self._report)
+        context = Context(check_mode=self._task.check_mode, report=self._report, alert=self._alert)
         try:
             outcome: dict[str, Any] = self.module.run(params, context)
             return outcome
         except CloudError as error:
+            if error.code == "interrupted":
+                self._end(error)
             return error.failure()
         except Exception as error:  # noqa: BLE001 - a traceback could carry a secret, so only the place is told
             frame = error.__traceback__
@@ -73,6 +88,15 @@ class InProcess(ActionBase):
         for layer in self._task.environment or []:
             values = self._templar.template(layer)
             os.environ.update({str(key): str(value) for key, value in (values or {}).items()})
+
+    def _end(self, error: CloudError) -> None:
+        """An interrupted run listens to no worker any more: tell, then end as Ansible's own handler does at once."""
+        self._alert(str(error))
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    def _alert(self, text: str) -> None:
+        with suppress(OSError):  # the terminal may be gone; what is being put back must not end with it
+            os.write(TERMINAL, f"  [{self._host}] {text}\n".encode())
 
     def _report(self, text: str) -> None:
         display.display(f"  [{self._host}] {text}", color="dark gray")
