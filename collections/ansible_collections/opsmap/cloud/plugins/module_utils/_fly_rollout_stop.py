@@ -48,13 +48,11 @@ class Stop:
             raise Cancelled
 
     def _sleep(self, seconds: float) -> None:
-        end = self._inner.now() + seconds
-        while True:
+        self.check()
+        while seconds > 0:
+            self._inner.sleep(min(SLICE, seconds))
+            seconds -= SLICE
             self.check()
-            left = end - self._inner.now()
-            if left <= 0:
-                return
-            self._inner.sleep(min(SLICE, left))
 
 
 @contextmanager
