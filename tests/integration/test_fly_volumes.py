@@ -74,9 +74,9 @@ def test_lifecycle() -> None:
     assert [v["state"] for v in made["resource"]["volumes"]] == ["created"] * 2
     changed = step(**POOL, count=2, size_gb=2, snapshot_retention=9, auto_backup_enabled=False)
     assert len(changed["plan"]) == 4
-    assert [(v["size_gb"], v["snapshot_retention"], v["auto_backup_enabled"]) for v in changed["resource"]["volumes"]] == [
-        (2, 9, False)
-    ] * 2
+    assert [
+        (v["size_gb"], v["snapshot_retention"], v["auto_backup_enabled"]) for v in changed["resource"]["volumes"]
+    ] == [(2, 9, False)] * 2
     assert ids(changed) == ids(made)
     with pytest.raises(CloudError, match="cannot shrink to 1"):
         module("fly_volume", **POOL, count=2, size_gb=1)
@@ -97,7 +97,13 @@ def test_lifecycle() -> None:
 @pytest.mark.parametrize("kind", ["lost_answer", "reset", "status"])
 def test_no_volume_too_many_when_an_answer_is_lost(kind: str) -> None:
     pool = {**POOL, "name": f"lost_{kind}"}
-    TEST.call(0, "POST", "/faults", "control", {"kind": kind, "service": "fly", "method": "POST", "path": "/volumes$", "skip": 1})
+    TEST.call(
+        0,
+        "POST",
+        "/faults",
+        "control",
+        {"kind": kind, "service": "fly", "method": "POST", "path": "/volumes$", "skip": 1},
+    )
     made = module("fly_volume", **pool, count=3)
     TEST.call(0, "DELETE", "/faults", "control")
     assert len(ids(made)) == 3

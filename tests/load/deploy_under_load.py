@@ -135,9 +135,8 @@ def settled(app: App, wanted: int) -> bool:
     return len(found) == wanted and {m["state"] for m in found} == {"started"}
 
 
-def measure(app: App, given: argparse.Namespace, folder: Path) -> tuple[Load, set[str], int, str]:
+def measure(app: App, given: argparse.Namespace, boots: Boots, folder: Path) -> tuple[Load, set[str], int, str]:
     """Deploy version 2 under load: the load, the versions that run afterwards, exit code and output of the deploy."""
-    boots = Boots(app.edge.instance)
     first = deploy(app, task(app, given, 1, boots), folder)
     output = first.communicate(timeout=300)[0]
     assert first.returncode == 0, output
@@ -151,6 +150,13 @@ def measure(app: App, given: argparse.Namespace, folder: Path) -> tuple[Load, se
         until(lambda: settled(app, given.machines), 60)
     versions = {str(m["config"]["env"]["VERSION"]) for m in machines(app)}
     return load, versions, second.returncode, output
+
+
+def reached(given: argparse.Namespace, boots: Boots, output: str) -> bool:
+    """Whether the deploy failed at what was broken, and not before."""
+    if given.fail in ("crash", "check", "timeout", "interrupt"):
+        return boots.count >= given.at
+    return {"capacity": "insufficient", "command": "release command", "image": "it did not start"}[given.fail] in output
 
 
 def arguments() -> argparse.Namespace:
@@ -172,14 +178,16 @@ def main() -> int:
     edge.control("POST", "/reset")
     with tempfile.TemporaryDirectory() as folder:
         app = App(edge, f"load-{int(time.time())}", edge.image(Path(folder)), "shared_v4", "v6")
-        load, versions, code, output = measure(app, given, Path(folder))
+        boots = Boots(instance)
+        load, versions, code, output = measure(app, given, boots, Path(folder))
         edge.control("DELETE", "/faults")
         edge.control("POST", "/fly/capacity", {"region": "ewr", "machines": None})
         app.remove()
     print("\n".join(line for line in output.splitlines() if line.strip())[-4000:])
     for problem in load.failed[:5]:
         print(f"failed request: {problem}")
-    as_expected = versions == ({"1"} if given.fail else {"2"}) and (code != 0) == bool(given.fail)
+    failed = code != 0 and bool(given.fail) and reached(given, boots, output)
+    as_expected = versions == {"1"} if failed else versions == {"2"} and code == 0 and not given.fail
     print(f"strategy={given.strategy} requests={load.count} failed={len(load.failed)} versions={len(versions)}")
     return 0 if as_expected and not load.failed else 1
 

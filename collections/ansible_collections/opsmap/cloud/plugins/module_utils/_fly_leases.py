@@ -14,6 +14,7 @@ from ansible_collections.opsmap.cloud.plugins.module_utils._fly_rollout_stop imp
 from ansible_collections.opsmap.cloud.plugins.module_utils._wait import Patience, wait_for
 
 AT_ONCE = 8
+VISIBLE_TRIES, VISIBLE_PAUSE = 10, 0.3  # seconds between two tries
 LOST = frozenset({400, 404, 409})  # a lease that has run out, or that somebody else has taken since
 
 
@@ -108,7 +109,10 @@ class Leases:
             nonce = self._nonces.pop(machine, "")
         if nonce:
             try:
-                self.api.release(machine, nonce)
+                for _dummy in range(VISIBLE_TRIES):
+                    if self.api.release(machine, nonce):
+                        return
+                    self.patience.clock.sleep(VISIBLE_PAUSE)  # a machine that was just made is not found for a moment
             except CloudError as error:
                 self.patience.report(f"{error}; it runs out after {self.ttl} s")
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from ansible_collections.opsmap.cloud.plugins.module_utils._fly import Fly
 from ansible_collections.opsmap.cloud.plugins.module_utils._fly_machine import GONE, Machine
-from ansible_collections.opsmap.cloud.plugins.module_utils._transport import Response, path
+from ansible_collections.opsmap.cloud.plugins.module_utils._transport import Response, explain, path
 
 NONCE = "fly-machine-lease-nonce"
 
@@ -97,7 +97,8 @@ class MachinesApi:
         answer = self._call("POST", self.where(machine, "lease"), operation, nonce, body=body).body
         return dict(answer.get("data") or answer)
 
-    def release(self, machine: str, nonce: str) -> None:
-        """Give a lease back; one that has run out is no error."""
+    def release(self, machine: str, nonce: str) -> bool:
+        """Give a lease back; one that has run out is no error. False when the machine itself was not found."""
         operation = f"release lease of {machine}"
-        self._call("DELETE", self.where(machine, "lease"), operation, nonce, accept=(400, 404))
+        answer = self._call("DELETE", self.where(machine, "lease"), operation, nonce, accept=(400, 404))
+        return answer.status != 404 or "lease" in explain(answer)[0]
