@@ -9,18 +9,19 @@ from pathlib import Path
 
 from aiohttp import web
 
-from local_cloud import control, digitalocean, edge, oauth, redis_cloud, sns
+from local_cloud import control, digitalocean, edge, flycast, oauth, redis_cloud, sns, wire
 from local_cloud.ca import Authority
+from local_cloud.certs import Certificates
 from local_cloud.cloud import Cloud
 from local_cloud.config import Settings
 from local_cloud.docker import Docker
 from local_cloud.fly import Fly
+from local_cloud.gate import Gate
 from local_cloud.proxy import Relay
 from local_cloud.store import Store
 from local_cloud.supervisor import Child
 
 log = logging.getLogger("local_cloud")
-EDGE_LOOKS = 0.5  # seconds between looks whether a port begins or ends to speak TLS
 
 
 def make_cloud() -> Cloud:
@@ -40,7 +41,7 @@ async def serve(app: web.Application, port: int, hosts: list[str]) -> web.AppRun
     return runner
 
 
-async def start_services(cloud: Cloud, fly: Fly, relay: Relay) -> list[web.AppRunner]:
+async def start_services(cloud: Cloud, fly: Fly, certificates: Certificates) -> list[web.AppRunner]:
     """All HTTP services on their ports of the block."""
 
     async def reset(cloud: Cloud) -> None:
@@ -49,11 +50,11 @@ async def start_services(cloud: Cloud, fly: Fly, relay: Relay) -> list[web.AppRu
         cloud.store.clear()
 
     ours = ["0.0.0.0", "::"]
-    control_app = control.build(cloud, [reset], sns.sign)
+    control_app = control.build(cloud, [reset], sns.sign, fly.control_routes())
     apps = [control_app, fly.build(), redis_cloud.build(cloud), digitalocean.build(cloud)]
     runners = [await serve(app, cloud.settings.port(offset), _hosts(ours)) for offset, app in enumerate(apps)]
     runners.append(await serve(oauth.build(cloud), cloud.settings.port(8), _hosts(ours)))
-    runners.append(await serve(edge.guard(cloud, relay), edge.GUARD_PORT, ["127.0.0.1"]))
+    runners.append(await serve(edge.guard(cloud, certificates), wire.GUARD_PORT, ["127.0.0.1"]))
     return runners
 
 
@@ -62,37 +63,33 @@ def _hosts(wanted: list[str]) -> list[str]:
     return wanted if Path("/proc/net/if_inet6").exists() else wanted[:1]
 
 
-async def keep_edge(cloud: Cloud, path: Path, caddy: Child) -> None:
-    """Write Caddy's file; reload only when it differs."""
-    while True:
-        text = edge.caddyfile(cloud)
-        if path.read_text() != text:
-            path.write_text(text)
-            caddy.signal(signal.SIGUSR1)
-        await asyncio.sleep(EDGE_LOOKS)
-
-
 async def main() -> None:
     """Run until SIGTERM or SIGINT."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     cloud = make_cloud()
     fly = Fly(cloud)
     relay = Relay(cloud, fly)
+    certificates = Certificates(cloud, relay.routes)
     caddyfile, registry = cloud.settings.state / "Caddyfile", cloud.settings.state / "registry.yml"
     caddyfile.write_text(edge.caddyfile(cloud))
-    registry.write_text(edge.REGISTRY_CONFIG.format(state=cloud.settings.state, port=edge.REGISTRY_PORT))
+    registry.write_text(edge.REGISTRY_CONFIG.format(state=cloud.settings.state, port=wire.REGISTRY_PORT))
     children = [
         Child("caddy", "caddy", "run", "--config", str(caddyfile), "--adapter", "caddyfile"),
         Child("registry", "docker-registry", "serve", str(registry)),
     ]
     for child in children:
         child.start()
-    server = await relay.listen(edge.RELAY_PORT)
-    runners = await start_services(cloud, fly, relay)
+    server = await relay.listen(wire.RELAY_PORT)
+    gate = Gate(relay, certificates)
+    for offset, port in enumerate(cloud.settings.proxy_ports, start=5):
+        gate.listen(cloud.settings.port(offset), port)
+    gate.listen(wire.FLYCAST_PORT)
+    runners = await start_services(cloud, fly, certificates)
     for restore in (redis_cloud.restore, digitalocean.restore):
         await restore(cloud)
-    await fly.runner.restore()
-    cloud.spawn(keep_edge(cloud, caddyfile, children[0]))
+    await fly.keeper.restore()
+    cloud.spawn(relay.balancer.keep())
+    cloud.spawn(flycast.keep(cloud, relay.routes))
     log.info("local cloud %s is up, ports from %s", cloud.settings.instance, cloud.settings.port_base)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

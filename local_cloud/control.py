@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 from aiohttp import web
@@ -14,12 +14,16 @@ from local_cloud.faults import Fault
 OPEN = ("/health", "/ca.crt")
 Reset = Callable[[Cloud], Awaitable[None]]
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Route = tuple[str, str, Handler]  # method, path, handler
 
 
 def build(  # noqa: C901 - a list of small handlers
-    cloud: Cloud, resets: list[Reset], sign: Callable[[Cloud, dict[str, Any]], dict[str, Any]]
+    cloud: Cloud,
+    resets: list[Reset],
+    sign: Callable[[Cloud, dict[str, Any]], dict[str, Any]],
+    routes: Iterable[Route] = (),
 ) -> web.Application:
-    """The application. It is not in the journal."""
+    """The application. It is not in the journal. routes: what single services add to it."""
 
     @web.middleware
     async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -79,4 +83,6 @@ def build(  # noqa: C901 - a list of small handlers
     app.router.add_delete("/faults", faults)
     app.router.add_post("/reset", reset)
     app.router.add_post("/sns/sign", sns_sign)
+    for method, path, handler in routes:
+        app.router.add_route(method, path, handler)
     return app

@@ -1,4 +1,4 @@
-"""Caddy before everything: TLS and host routing for Fly's proxy, and the door of the registry."""
+"""Caddy's configuration: TLS and HTTP for Fly's proxy, and the door of the registry. It never changes while it runs."""
 
 from __future__ import annotations
 
@@ -7,66 +7,116 @@ import re
 
 from aiohttp import web
 
+from local_cloud import wire
+from local_cloud.certs import Certificates
 from local_cloud.cloud import Cloud, same
-from local_cloud.proxy import Relay
 
-RELAY_PORT, GUARD_PORT, REGISTRY_PORT = 7001, 7002, 7003
-
-
-def tls_ports(cloud: Cloud) -> set[int]:
-    """Outside ports on which some service ends TLS; 443 always does."""
-    found = {443}
-    for machine in cloud.store.list("machine"):
-        for service in machine["config"].get("services") or []:
-            for spec in service.get("ports") or []:
-                if spec.get("port") and "tls" in (spec.get("handlers") or []):
-                    found.add(spec["port"])
-    return found
+TLS = {"TLSv1.2": "tls1.2", "TLSv1.3": "tls1.3"}
 
 
 def caddyfile(cloud: Cloud) -> str:
-    """The whole configuration; it changes only when a port begins or ends to speak TLS."""
-    settings, secure = cloud.settings, tls_ports(cloud)
-    blocks = [_GLOBAL.format(state=settings.state, guard=GUARD_PORT)]
-    for offset, port in enumerate(settings.proxy_ports, start=5):
-        scheme, tls = ("https", "\ttls {\n\t\ton_demand\n\t}\n") if port in secure else ("http", "")
-        blocks.append(_SITE.format(scheme=scheme, inside=settings.port(offset), tls=tls, port=port, relay=RELAY_PORT))
-    blocks.append(_REGISTRY.format(inside=settings.port(4), guard=GUARD_PORT, registry=REGISTRY_PORT))
+    """The whole configuration: a listener for each variant of TLS, one for plain HTTP, the bridge to HTTP/2 machines."""
+    ports = range(wire.TLS_PORT, wire.TLS_PORT + len(wire.VARIANTS))
+    servers = "".join(_SERVER.format(port=port) for port in [wire.PLAIN_PORT, *ports])
+    blocks = [_GLOBAL.format(state=cloud.settings.state, servers=servers), _RELAY.format(relay=wire.RELAY_PORT)]
+    for port, (versions, protocols) in zip(ports, wire.VARIANTS, strict=True):
+        low, high = TLS[versions[0]], TLS[versions[-1]]
+        blocks.append(_TLS.format(port=port, low=low, high=high, alpn=" ".join(protocols), guard=wire.GUARD_PORT))
+    blocks.append(_PLAIN.format(port=wire.PLAIN_PORT))
+    blocks.append(_BRIDGE.format(port=wire.BRIDGE_PORT))
+    blocks.append(_REGISTRY.format(inside=cloud.settings.port(4), guard=wire.GUARD_PORT, registry=wire.REGISTRY_PORT))
     return "\n".join(blocks)
 
 
 _GLOBAL = """{{
-	admin unix//run/caddy-admin.sock
+	admin off
 	auto_https disable_redirects
 	storage file_system {state}/caddy
 	skip_install_trust
-	pki {{
-		ca local {{
-			name "opsmap local cloud"
-			root {{
-				format pem_file
-				cert {state}/ca.crt
-				key {state}/ca.key
-			}}
-		}}
-	}}
-	on_demand_tls {{
-		ask http://127.0.0.1:{guard}/certificate
-	}}
-	local_certs
 	log {{
 		output stderr
 		level WARN
 	}}
-}}
+{servers}}}
 """
 
-_SITE = """{scheme}://:{inside} {{
-{tls}	reverse_proxy 127.0.0.1:{relay} {{
-		header_up X-Opsmap-Port {port}
+# Who connects, and to which address and port, is in the PROXY line of the gate.
+_SERVER = """	servers 127.0.0.1:{port} {{
+		protocols h1 h2
+		listener_wrappers {{
+			proxy_protocol {{
+				allow 127.0.0.1/32
+			}}
+			tls
+		}}
+	}}
+"""
+
+# Outer directives see the answer last: marks of the relay are read inside and removed outside.
+_RELAY = """(relay) {{
+	header {{
+		-X-Opsmap-Compress
+		-X-Opsmap-Via
+		-X-Opsmap-Bare
+		defer
+	}}
+	header {{
+		match header X-Opsmap-Bare *
+		-Server
+		defer
+	}}
+	header {{
+		match header X-Opsmap-Via *
+		Via "2 fly.io"
+	}}
+	header {{
+		-Via
+		defer
+	}}
+	encode {{
+		gzip
+		minimum_length 1
+		match {{
+			header X-Opsmap-Compress *
+		}}
+	}}
+	reverse_proxy 127.0.0.1:{relay} {{
+		header_up X-Opsmap-Port {{http.request.local.port}}
+		header_up X-Opsmap-Address {{http.request.local.host}}
+		header_up X-Opsmap-Protocol {{http.request.proto}}
 		flush_interval -1
 		transport http {{
 			keepalive off
+			compression off
+		}}
+	}}
+}}
+"""
+
+_TLS = """https://:{port} {{
+	bind 127.0.0.1
+	tls {{
+		protocols {low} {high}
+		alpn {alpn}
+		get_certificate http http://127.0.0.1:{guard}/certificate
+	}}
+	import relay
+}}
+"""
+
+_PLAIN = """http://:{port} {{
+	bind 127.0.0.1
+	import relay
+}}
+"""
+
+_BRIDGE = """http://:{port} {{
+	bind 127.0.0.1
+	reverse_proxy {{http.request.header.X-Opsmap-Upstream}} {{
+		header_up -X-Opsmap-Upstream
+		flush_interval -1
+		transport http {{
+			versions h2c
 		}}
 	}}
 }}
@@ -94,12 +144,12 @@ http:
 """
 
 
-def guard(cloud: Cloud, relay: Relay) -> web.Application:
-    """Answers Caddy's questions: may this name have a certificate, may this client use the registry."""
+def guard(cloud: Cloud, certificates: Certificates) -> web.Application:
+    """Answers Caddy's questions: which certificate has this name, may this client use the registry."""
 
     async def certificate(request: web.Request) -> web.Response:
-        known = relay.app_of(request.query.get("domain", "")) is not None
-        return web.Response(status=200 if known else 404)
+        pem = certificates.pem(request.query.get("server_name", ""))
+        return web.Response(text=pem) if pem else web.Response(status=404)
 
     async def registry(request: web.Request) -> web.Response:
         if not _knows_token(cloud, request.headers.get("Authorization", "")):

@@ -1,68 +1,51 @@
-"""Fly's proxy: which machine answers.
+"""Fly's proxy for HTTP: which machine answers, and what happens when it does not.
 
-Caddy ends TLS and speaks HTTP/1.1 to this relay, one connection per request (keepalive off). The relay reads the head of
-the request, chooses a machine and then only passes bytes on, so websockets and streams work. Machines come and go without
-a reload of anything.
+Caddy speaks HTTP with clients and sends every request on a connection of its own to this relay. The relay reads the head,
+chooses a machine and passes bytes on, so websockets and streams work. A request that did not reach a machine goes to another
+one; so does one that got no answer, if it may be sent twice. Machines come and go without a reload of anything.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any
 
+from local_cloud import http1
+from local_cloud.balance import Balancer, Search, Wish
 from local_cloud.cloud import Cloud
 from local_cloud.fly import Fly
-from local_cloud.fly.ids import ulid
+from local_cloud.fly.ids import milliseconds, ulid
+from local_cloud.http1 import Head, Upload, answer
+from local_cloud.replay import HOPS, Replay, replay, steering
+from local_cloud.routes import Place
+from local_cloud.statics import Statics
+from local_cloud.wire import BRIDGE_PORT, proxy_header
 
 log = logging.getLogger("local_cloud.proxy")
-HEAD_LIMIT = 64 * 1024
 CONNECT_SECONDS = 2.0
-AUTOSTART_SECONDS = 30.0
-REASONS = {301: "Moved Permanently", 404: "Not Found", 502: "Bad Gateway", 503: "Service Unavailable"}
+RESETS = 3  # answers that break off before they begin, until the client hears of it
+EDGE_REGION = "ewr"
+
+
+@dataclass
+class Exchange:
+    """One request on its way."""
+
+    head: Head
+    upload: Upload
+    writer: asyncio.StreamWriter
+    port: int
+    search: Search
+    extra: dict[str, str]
 
 
 @dataclass(frozen=True)
-class Head:
-    """The first line and headers of a request."""
+class Unanswered:
+    """A machine that gave no answer; ``reached`` when it may have seen the request."""
 
-    method: str
-    target: str
-    headers: list[tuple[str, str]]
-
-    def get(self, name: str) -> str:
-        """A header's first value, or ''."""
-        return next((value for key, value in self.headers if key.lower() == name), "")
-
-    @property
-    def host(self) -> str:
-        """The host name without its port."""
-        return self.get("host").rsplit(":", 1)[0].lower()
-
-    def encoded(self, extra: dict[str, str]) -> bytes:
-        """As it is sent on: our headers replace the ones of the same name."""
-        ours = {name.lower() for name in extra}
-        kept = [(key, value) for key, value in self.headers if key.lower() not in ours]
-        lines = [
-            f"{self.method} {self.target} HTTP/1.1",
-            *(f"{key}: {value}" for key, value in [*kept, *extra.items()]),
-        ]
-        return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
-
-
-def parsed(raw: bytes) -> Head:
-    """The head of a request; a ValueError if it is none."""
-    first, *rest = raw.decode("latin-1").rstrip("\r\n").split("\r\n")
-    method, target, _ = first.split(" ", 2)
-    headers = []
-    for line in rest:
-        name, colon, value = line.partition(":")
-        if not colon:
-            raise ValueError(f"no header: {line[:40]!r}")
-        headers.append((name.strip(), value.strip()))
-    return Head(method, target, headers)
+    reached: bool
 
 
 class Relay:
@@ -70,173 +53,187 @@ class Relay:
 
     def __init__(self, cloud: Cloud, fly: Fly) -> None:
         self.cloud = cloud
-        self.fly = fly
-        self.load: dict[str, int] = {}
+        self.balancer = Balancer(cloud, fly)
+        self.routes = self.balancer.routes
+        self.statics = Statics(cloud)
 
     async def listen(self, port: int) -> asyncio.AbstractServer:
         """Accept connections on 127.0.0.1."""
-        return await asyncio.start_server(self._serve, "127.0.0.1", port, limit=HEAD_LIMIT)
-
-    def app_of(self, host: str) -> str | None:
-        """The app that a host name leads to."""
-        suffix = f".fly.{self.cloud.settings.suffix}"
-        if host.endswith(suffix):
-            name = host.removesuffix(suffix)
-            return name if self.cloud.store.get("app", name) else None
-        found = self.cloud.store.get("certificate", host)
-        wildcard = self.cloud.store.get("certificate", "*." + host.partition(".")[2])
-        return (found or wildcard or {}).get("app")
+        return await asyncio.start_server(self._serve, "127.0.0.1", port, limit=http1.HEAD_LIMIT, backlog=1024)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            head = parsed(await reader.readuntil(b"\r\n\r\n"))
-            await self._route(head, reader, writer)
+            await self._route(await http1.read_head(reader), Upload(reader), writer)
         except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, ValueError, ConnectionError) as problem:
             log.debug("request given up: %s", problem)
         finally:
             writer.close()
 
-    async def _route(self, head: Head, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        port = int(head.get("x-opsmap-port") or 443)
-        app = self.app_of(head.host)
+    async def _route(self, head: Head, upload: Upload, writer: asyncio.StreamWriter) -> None:
+        port, address = int(head.get("x-opsmap-port") or 443), head.get("x-opsmap-address")
+        app = self.routes.app_at(address) or self.routes.app_of(head.host)
         if app is None:
             return answer(writer, 404, f"no app answers for {head.host}")
-        entry = self.entry(app, port)
-        if entry is None:
+        entry = self.routes.entry(app, port, address)
+        if entry is None or "http" not in entry.handlers:
             return answer(writer, 404, f"app {app} has no service on port {port}, or no public address that serves it")
-        service, spec = entry
-        if spec.get("force_https") and port != 443:
-            outside = self.cloud.settings.port(5)
-            return answer(writer, 301, "", {"Location": f"https://{head.host}:{outside}{head.target}"})
-        upstream = await self._connect(app, service)
-        if upstream is None:
-            return answer(writer, 503, f"no machine of app {app} takes requests on port {port}")
-        machine, up_reader, up_writer = upstream
-        self.load[machine] = self.load.get(machine, 0) + 1
-        try:
-            up_writer.write(head.encoded(self.extra(head, port)))
-            await either(pipe(reader, up_writer), pipe(up_reader, writer))
-        finally:
-            self.load[machine] -= 1
-            up_writer.close()
+        if entry.spec.get("force_https") and head.get("x-forwarded-proto") != "https":
+            where = f"https://{head.host}:{self.cloud.settings.port(5)}{head.target}"
+            return answer(writer, 301, "", {"Location": where})
+        static = await self.statics.find(entry.machine, head.method, head.target)
+        if static:
+            fields = {"Content-Type": static.kind, "Server": "Fly"}
+            return answer(writer, 200, static.content, fields, head.method != "HEAD")
+        search = Search(app, port, steering(head))
+        return await self._forward(Exchange(head, upload, writer, port, search, self.extra(app, head, port)))
 
-    def extra(self, head: Head, port: int) -> dict[str, str]:
+    async def _forward(self, exchange: Exchange) -> None:
+        """Attempts until one is answered, or none can be."""
+        for _ in range(HOPS + 1):
+            place, outcome = await self._answered(exchange)
+            if place is None:
+                return None
+            if outcome is None:
+                return None
+            if not exchange.upload.whole:
+                return answer(exchange.writer, 502, "a body of more than 1 MB cannot be replayed")
+            exchange.extra["Fly-Replay-Src"] = self.source(place, outcome)
+            exchange.search = self.next_search(exchange, place, outcome)
+        return answer(exchange.writer, 502, f"the request was replayed {HOPS} times")
+
+    async def _answered(self, exchange: Exchange) -> tuple[Place | None, Replay | None]:
+        """Who answered at last, and what it wants instead if that is a replay; no place: the client knows."""
+        search = exchange.search
+        while place := await self.balancer.acquire(search):
+            try:
+                outcome = await self._attempt(exchange, place)
+            finally:
+                self.balancer.release(place)
+            if not isinstance(outcome, Unanswered):
+                return place, outcome
+            search.avoid(place)
+            search.resets += outcome.reached
+            search.began = 0.0 if outcome.reached else search.began  # an answer may have been long in coming
+            again = exchange.upload.whole and exchange.head.method in http1.IDEMPOTENT
+            if outcome.reached and (not again or search.resets >= RESETS):
+                answer(exchange.writer, 502, f"machine {place.id} of app {search.app} broke off the connection")
+                return None, None
+        answer(exchange.writer, 503, f"no machine of app {search.app} takes requests on port {search.port}")
+        return None, None
+
+    def next_search(self, exchange: Exchange, place: Place, outcome: Replay) -> Search:
+        """Where a replayed request goes; ``fallback`` sends it back when the target cannot answer."""
+        app = outcome.app or exchange.search.app
+        search = Search(app, exchange.port, outcome.wish)
+        if outcome.fallback and not any(self.balancer.takes(found) for found in self.balancer.wanted(search)):
+            wish = Wish(instance=place.id) if outcome.fallback == "force_self" else Wish(prefer_instance=place.id)
+            return Search(exchange.search.app, exchange.port, wish)
+        return search
+
+    def source(self, place: Place, outcome: Replay) -> str:
+        """Tells the next machine who replayed the request."""
+        parts = [f"instance={place.id}", f"region={place.machine['region']}", f"t={milliseconds() * 1000}"]
+        return ";".join([*parts, f"state={outcome.state}"] if outcome.state else parts)
+
+    async def _attempt(self, exchange: Exchange, place: Place) -> Unanswered | Replay | None:
+        """One machine: None when it answered."""
+        address, port = str(place.machine["ip4"]), int(place.service["internal_port"])
+        bridged = bool(place.options.get("h2_backend"))
+        try:
+            opened = asyncio.open_connection(address, port, limit=http1.HEAD_LIMIT)
+            reader, writer = await asyncio.wait_for(opened, CONNECT_SECONDS)
+            if bridged:  # Caddy speaks HTTP/2 with the machine; now we know that it listens
+                writer.close()
+                reader, writer = await asyncio.open_connection("127.0.0.1", BRIDGE_PORT, limit=http1.HEAD_LIMIT)
+        except (OSError, TimeoutError):
+            return Unanswered(reached=False)
+        try:
+            writer.write(proxy_header(place, exchange.extra["Fly-Client-IP"], self.routes.ips(exchange.search.app)))
+            sent = exchange.head.encoded(exchange.extra, ("x-forwarded-host",))
+            writer.write(
+                sent.replace(b"\r\n", f"\r\nX-Opsmap-Upstream: {address}:{port}\r\n".encode(), 1 if bridged else 0)
+            )
+            return await self._converse(exchange, place, reader, writer)
+        finally:
+            writer.close()
+
+    async def _converse(
+        self, exchange: Exchange, place: Place, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> Unanswered | Replay | None:
+        pump = http1.begun(exchange.upload.pump(writer))
+        try:
+            head = await self._answer_head(exchange, reader, pump)
+            if head is None or isinstance(head, Unanswered):
+                return head
+            wanted = replay(head.get("fly-replay"), place.id) if head.get("fly-replay") else None
+            if wanted:
+                return wanted
+            exchange.writer.write(head.encoded(*self.shown(exchange, place, head)))
+            pulse = http1.Pulse()
+            down = http1.begun(http1.pipe(reader, exchange.writer, pulse))
+            if pump.done():  # the machine reads no more, but it still answers
+                await http1.either(down, http1.begun(pulse.idle(place.idle_timeout)))
+            else:
+                await http1.either(down, self._until_left(pump), http1.begun(pulse.idle(place.idle_timeout)))
+            return None
+        finally:
+            pump.cancel()
+            await asyncio.gather(pump, return_exceptions=True)
+
+    def _until_left(self, pump: asyncio.Future[Any]) -> asyncio.Future[Any]:
+        """Done when the client is gone; a machine that reads no more is no reason to stop its answer."""
+
+        async def watch() -> None:
+            if not await asyncio.shield(pump):
+                await asyncio.Event().wait()
+
+        return http1.begun(watch())
+
+    async def _answer_head(
+        self, exchange: Exchange, reader: asyncio.StreamReader, pump: asyncio.Future[Any]
+    ) -> Head | Unanswered | None:
+        """The answer's head; interim ones are passed on. None: the client left."""
+        while True:
+            task = http1.begun(http1.read_head(reader))
+            await asyncio.wait({task, pump}, return_when=asyncio.FIRST_COMPLETED)
+            if not task.done() and pump.done() and pump.result():
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+                return None
+            try:
+                head: Head = await task
+            except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, ValueError, ConnectionError, OSError):
+                return Unanswered(reached=True)
+            if head.status == 101 or head.status >= 200:
+                return head
+            exchange.writer.write(head.encoded({}))
+
+    def extra(self, app: str, head: Head, port: int) -> dict[str, str]:
         """Headers that Fly's proxy adds (reference fly 3.3)."""
-        client = head.get("x-forwarded-for").split(",")[0].strip() or "127.0.0.1"
-        secure = head.get("x-forwarded-proto") == "https"
+        clients = head.get("x-forwarded-for") or "127.0.0.1"
+        public = [item["ip"] for item in self.routes.ips(app) if not item["egress"]]
         return {
-            "Fly-Client-IP": client,
+            "Fly-Client-IP": clients.split(",")[0].strip(),
             "Fly-Forwarded-Port": str(port),
-            "Fly-Region": "ewr",
-            "Fly-Request-Id": f"{ulid()}-ewr",
+            "Fly-Region": EDGE_REGION,
+            "Fly-Request-Id": f"{ulid()}-{EDGE_REGION}",
+            "X-Forwarded-For": ", ".join([clients, *public[:1]]),
             "X-Forwarded-Port": str(port),
-            "X-Forwarded-SSL": "on" if secure else "off",
-            "Via": "1.1 fly.io",
-            "X-Opsmap-Port": str(port),
+            "X-Forwarded-SSL": "on" if head.get("x-forwarded-proto") == "https" else "off",
+            "Via": "2 fly.io" if head.get("x-opsmap-protocol") == "HTTP/2.0" else "1.1 fly.io",
         }
 
-    def entry(self, app: str, port: int) -> tuple[dict[str, Any], dict[str, Any]] | None:
-        """Service and port of an app that answer on an outside port, if an address of the app serves it."""
-        for machine in self.fly.machines.of_app(app):
-            for service in machine["config"].get("services") or []:
-                for spec in service.get("ports") or []:
-                    low = spec.get("port") or spec.get("start_port")
-                    if low and low <= port <= (spec.get("port") or spec.get("end_port")):
-                        return (service, spec) if self.reachable(app, port, spec) else None
-        return None
-
-    def reachable(self, app: str, port: int, spec: dict[str, Any]) -> bool:
-        """Whether the app has a public address that serves this port (reference fly 3.3)."""
-        kinds = {kind_of(item) for item in self.fly.apps.ips(app)}
-        handlers = set(spec.get("handlers") or [])
-        shared = "shared_v4" in kinds and (port in (80, 443) or "tls" in handlers)
-        return shared or bool(kinds & {"v4", "v6"})
-
-    def candidates(self, app: str, internal_port: int) -> list[dict[str, Any]]:
-        """Machines that may be asked, least busy first."""
-        found = []
-        for machine in self.fly.machines.of_app(app):
-            ports = [service["internal_port"] for service in machine["config"].get("services") or []]
-            statuses = [
-                c["status"] for c in self.fly.runner.checks(machine["id"]) if c["name"].startswith("servicecheck")
-            ]
-            wanted = any(service.get("checks") for service in machine["config"].get("services") or [])
-            healthy = "critical" not in statuses and (bool(statuses) or not wanted)
-            if machine["state"] == "started" and not machine["cordoned"] and internal_port in ports and healthy:
-                found.append(machine)
-        return sorted(found, key=lambda machine: (self.load.get(machine["id"], 0), self.turn(machine["id"])))
-
-    def turn(self, machine: str) -> int:
-        """Equal load goes around."""
-        self._turn = getattr(self, "_turn", 0) + 1
-        return hash((machine, self._turn)) & 0xFFFF
-
-    async def _connect(
-        self, app: str, service: dict[str, Any]
-    ) -> tuple[str, asyncio.StreamReader, asyncio.StreamWriter] | None:
-        port = service["internal_port"]
-        end = asyncio.get_running_loop().time() + AUTOSTART_SECONDS
-        while True:
-            for machine in self.candidates(app, port):
-                try:
-                    opened = asyncio.open_connection(machine["ip4"], port, limit=HEAD_LIMIT)
-                    reader, writer = await asyncio.wait_for(opened, CONNECT_SECONDS)
-                    return machine["id"], reader, writer
-                except (OSError, TimeoutError):
-                    continue
-            if not self.wake(app, service) or asyncio.get_running_loop().time() > end:
-                return None
-            await asyncio.sleep(0.05)
-
-    def wake(self, app: str, service: dict[str, Any]) -> bool:
-        """Start a sleeping machine if the service asks for it; whether it is worth to wait."""
-        machines = [m for m in self.fly.machines.of_app(app) if not m["cordoned"]]
-        if any(machine["state"] == "starting" for machine in machines):
-            return True
-        asleep = [machine for machine in machines if machine["state"] in ("stopped", "suspended")]
-        if not service.get("autostart") or not asleep:
-            return False
-        self.cloud.spawn(self.fly.runner.launch(asleep[0]["id"]))
-        return True
-
-
-def kind_of(item: dict[str, Any]) -> str:
-    """The kind of an address, as clients must guess it too."""
-    if item["egress"]:
-        return "egress"
-    if item["shared"]:
-        return "shared_v4"
-    if item["ip"].startswith("fdaa:"):
-        return "private_v6"
-    return "v4" if "." in item["ip"] else "v6"
-
-
-def answer(writer: asyncio.StreamWriter, status: int, text: str, headers: dict[str, str] | None = None) -> None:
-    """Answer in the proxy's own name."""
-    body = (text + "\n").encode()
-    fields = {"Content-Type": "text/plain", "Content-Length": str(len(body)), "Connection": "close", **(headers or {})}
-    lines = [f"HTTP/1.1 {status} {REASONS[status]}", *(f"{key}: {value}" for key, value in fields.items())]
-    writer.write(("\r\n".join(lines) + "\r\n\r\n").encode() + body)
-
-
-async def either(*works: Coroutine[Any, Any, None]) -> None:
-    """Until one ends: a visitor who leaves frees the machine, also from a stream that would go on."""
-    tasks = [asyncio.ensure_future(work) for work in works]
-    try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Pass bytes on until the sender is done."""
-    try:
-        while data := await reader.read(65536):
-            writer.write(data)
-            await writer.drain()
-        if writer.can_write_eof():
-            writer.write_eof()
-    except (ConnectionError, OSError):
-        writer.close()
+    def shown(self, exchange: Exchange, place: Place, head: Head) -> tuple[dict[str, str], tuple[str, ...]]:
+        """Headers of the answer that the proxy sets and drops; Caddy removes what begins with X-Opsmap."""
+        response = place.options.get("response") or {}
+        wanted = {name: value for name, value in (response.get("headers") or {}).items() if value}
+        dropped = tuple(name.lower() for name, value in (response.get("headers") or {}).items() if not value)
+        fields = {name: ", ".join(v) if isinstance(v, list) else str(v) for name, v in wanted.items()}
+        if place.options.get("compress"):
+            fields["X-Opsmap-Compress"] = "1"
+        if not response.get("pristine"):
+            ours = {"Server": f"Fly/{self.cloud.settings.instance}", "X-Opsmap-Via": "1"}
+            fields = {**ours, "Fly-Request-Id": exchange.extra["Fly-Request-Id"], **fields}
+        elif not head.get("server") and "Server" not in fields:
+            fields["X-Opsmap-Bare"] = "1"  # Caddy must not name itself
+        return fields, dropped

@@ -1,8 +1,59 @@
 from __future__ import annotations
 
+import time
 from typing import Any
+
+APP = "supercog-volumes-local"
+CONVERGE = ("molecule/fly_volume/converge.yml", "--limit", "agents.local")
+
+
+def volumes(deployed: Any) -> list[dict[str, Any]]:
+    found = deployed.fly(f"/v1/apps/{APP}/volumes")
+    return sorted((v for v in found if v["state"] == "created"), key=lambda v: str(v["id"]))
 
 
 def test_the_pool_is_there(deployed: Any) -> None:
-    volumes = deployed.fly("/v1/apps/supercog-agents-local/volumes")
-    assert [(v["name"], v["region"], v["size_gb"], v["encrypted"]) for v in volumes] == [("storage", "ewr", 1, True)]
+    found = [(v["name"], v["region"], v["encrypted"], v["snapshot_retention"]) for v in volumes(deployed)]
+    assert found == [("data", "ewr", True, 7)] * 2
+
+
+def test_the_machine_has_one_of_them_mounted(deployed: Any) -> None:
+    mounted = deployed.machine(APP).mount_point("/data")
+    assert mounted.exists
+    assert "rw" in mounted.options
+    holders = [v["attached_machine_id"] for v in volumes(deployed)]
+    assert len([holder for holder in holders if holder]) == 1
+
+
+def test_data_outlives_its_machine(deployed: Any) -> None:
+    """The machine is destroyed and made anew: on the same volume, with a fresh root file system."""
+    held = next(v for v in volumes(deployed) if v["attached_machine_id"])
+    free = next(v for v in volumes(deployed) if v["id"] != held["id"])
+    container = deployed.machine(APP)
+    container.check_output("echo kept > /data/file && echo lost > /root/file")
+    deployed.instance.call(1, "DELETE", f"/v1/apps/{APP}/machines/{held['attached_machine_id']}?force=true", "fly")
+    deadline = time.monotonic() + 60
+    while any(v["attached_machine_id"] for v in volumes(deployed)):
+        assert time.monotonic() < deadline, "the volume is still held"
+        time.sleep(0.2)
+    # the other one goes, so that the new machine gets the one with the data
+    deployed.instance.call(1, "DELETE", f"/v1/apps/{APP}/volumes/{free['id']}", "fly")
+    deployed.instance.playbook(*CONVERGE, "-e", "{'fly_volume_count': {'ewr': 1}}")
+    fresh = deployed.machine(APP)
+    assert fresh.backend.name != container.backend.name
+    assert fresh.file("/data/file").content_string == "kept\n"
+    assert not fresh.file("/root/file").exists
+
+
+def test_growing_is_seen_and_keeps_the_data(deployed: Any) -> None:
+    deployed.instance.playbook(*CONVERGE, "-e", "fly_volume_size_gb=3", "-e", "fly_volume_restart=true")
+    found = volumes(deployed)
+    assert [v["size_gb"] for v in found] == [3, 3]  # the second one has come back
+    assert deployed.machine(APP).file("/data/file").content_string == "kept\n"
+
+
+def test_more_than_wanted_stays(deployed: Any) -> None:
+    arguments = ("-e", "fly_volume_size_gb=3", "-e", "{'fly_volume_count': {'ewr': 1}}")
+    output = " ".join(deployed.instance.playbook(*CONVERGE, *arguments).split())
+    assert "pool data in ewr has 2 volumes where 1 are wanted" in output
+    assert len(volumes(deployed)) == 2

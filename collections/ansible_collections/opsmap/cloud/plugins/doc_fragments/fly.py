@@ -39,3 +39,37 @@ options:
       - Taken from E(OPSMAP_CA_PATH) when not given.
     type: path
 """
+
+    PLUGIN = r"""
+options:
+  api_url:
+    description: Base URL of the Machines API, without C(/v1).
+    type: str
+    default: https://api.machines.dev
+    env:
+      - name: OPSMAP_FLY_API_URL
+      - name: FLY_FLAPS_BASE_URL
+  api_token:
+    description: Token, as C(fly tokens create) prints it; the scheme in front of it may stay.
+    type: str
+    env:
+      - name: FLY_ACCESS_TOKEN
+      - name: FLY_API_TOKEN
+  api_timeout:
+    description: Seconds to wait for one answer.
+    type: float
+    default: 75.0
+    env:
+      - name: OPSMAP_API_TIMEOUT
+  api_retries:
+    description: How often a call is sent again when that is harmless.
+    type: int
+    default: 5
+    env:
+      - name: OPSMAP_API_RETRIES
+  ca_path:
+    description: PEM file of the authorities to trust instead of the system's.
+    type: path
+    env:
+      - name: OPSMAP_CA_PATH
+"""

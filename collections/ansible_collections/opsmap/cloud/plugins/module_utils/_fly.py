@@ -9,6 +9,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.opsmap.cloud.plugins.module_utils._errors import CloudError
+from ansible_collections.opsmap.cloud.plugins.module_utils._fly_errors import (
+    CERTIFICATE_RULES,
+    SECRET_RULES,
+    explained,
+)
 from ansible_collections.opsmap.cloud.plugins.module_utils._module import HTTP_OPTIONS, from_env
 from ansible_collections.opsmap.cloud.plugins.module_utils._secret import Secret
 from ansible_collections.opsmap.cloud.plugins.module_utils._transport import Transport, path
@@ -31,7 +36,7 @@ OPTIONS: dict[str, Any] = {
 
 HINTS: dict[int | str, str] = {
     "name_taken": "app names are global on Fly.io; choose another name",
-    403: "the name belongs to another organization, or the token's scope is too small (a deploy token makes no apps)",
+    403: "the token's scope is too small: a deploy token serves one app, a read-only token writes nothing",
     412: "no capacity where the volume is; create a volume in another region or try again later",
 }
 
@@ -79,6 +84,14 @@ class Fly:
         body = {"name": app, "org_slug": org, **({"network": network} if network else {})}
         self.http.call("POST", "/apps", operation=f"create app {app}", body=body)
 
+    def token_scopes(self) -> list[dict[str, Any]]:
+        """What the token is good for: ``org_slug`` and ``apps`` (empty for all apps). Empty when Fly.io does not tell."""
+        try:
+            body = self.http.get("/tokens/current", operation="read the token's scope")
+        except CloudError:  # it only makes a message better, so its own failure is of no interest
+            return []
+        return [item for item in (body or {}).get("tokens") or [] if isinstance(item, dict)]
+
     def delete_app(self, app: str) -> None:
         """Delete an app and all that is in it."""
         self.http.call(
@@ -123,24 +136,40 @@ class Fly:
     def request_certificate(self, app: str, hostname: str) -> None:
         """Ask for a certificate by ACME. Asking twice costs nothing that a read would not show."""
         where, body = path("/apps/{app}/certificates/acme", app=app), {"hostname": hostname}
-        self.http.call("POST", where, operation=f"request certificate {hostname}", body=body)
+        with explained(CERTIFICATE_RULES):
+            self.http.call("POST", where, operation=f"request certificate {hostname}", body=body)
+
+    def upload_certificate(self, app: str, hostname: str, fullchain: str, private_key: Secret) -> None:
+        """Serve a certificate of one's own. Repeatable: the same files give the same result."""
+        where = path("/apps/{app}/certificates/custom", app=app)
+        body = {"hostname": hostname, "fullchain": fullchain, "private_key": private_key}
+        with explained(CERTIFICATE_RULES):
+            self.http.call("POST", where, operation=f"upload certificate {hostname}", body=body, repeatable=True)
 
     def delete_certificate(self, app: str, hostname: str) -> None:
         """Remove a host name with its certificates."""
         where = path("/apps/{app}/certificates/{host}", app=app, host=hostname)
         self.http.call("DELETE", where, operation=f"delete certificate {hostname}", accept=(404,))
 
-    def secrets(self, app: str) -> dict[str, str]:
-        """Digests by name; the values cannot be read."""
-        found = (self.listed(app, "secrets") or {}).get("secrets") or []
-        return {item["name"]: str(item.get("digest") or "") for item in found}
+    def secret_list(self, app: str) -> list[dict[str, Any]]:
+        """Name, digest and times of every secret; the values cannot be read."""
+        return list((self.listed(app, "secrets") or {}).get("secrets") or [])
 
-    def set_secrets(self, app: str, values: dict[str, Any]) -> int | None:
-        """Write several at once (None deletes); gives the version that holds them. Repeatable: the values are the same."""
+    def secrets(self, app: str) -> dict[str, str]:
+        """Digests by name."""
+        return {item["name"]: str(item.get("digest") or "") for item in self.secret_list(app)}
+
+    def set_secrets(self, app: str, values: dict[str, Secret | None]) -> tuple[int | None, dict[str, str]]:
+        """Write several at once (None deletes); gives the version that holds them, and their digests.
+
+        Repeatable: the values are the same. Deleting what is not there is the way to learn the current version.
+        """
         where, body = path("/apps/{app}/secrets", app=app), {"values": values}
-        answer = self.http.call("POST", where, operation=f"set secrets of {app}", body=body, repeatable=True).body or {}
-        version = answer.get("version", answer.get("Version"))
-        return None if version is None else int(version)
+        with explained(SECRET_RULES):
+            answer = self.http.call("POST", where, operation=f"set secrets of {app}", body=body, repeatable=True).body
+        version = (answer or {}).get("version", (answer or {}).get("Version"))
+        written = {item["name"]: str(item.get("digest") or "") for item in (answer or {}).get("secrets") or []}
+        return None if version is None else int(version), written
 
     def volumes(self, app: str) -> list[dict[str, Any]]:
         """Volumes of an app that still exist; deleted ones linger in the list for a day."""

@@ -13,6 +13,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule, env_fallback
 from ansible_collections.opsmap.cloud.plugins.module_utils._errors import CloudError
 from ansible_collections.opsmap.cloud.plugins.module_utils._plan import Context
+from ansible_collections.opsmap.cloud.plugins.module_utils._secret import maskable
 
 Run = Callable[[dict[str, Any], Context], dict[str, Any]]
 
@@ -20,6 +21,7 @@ Run = Callable[[dict[str, Any], Context], dict[str, Any]]
 def run_module(spec: dict[str, Any], run: Run) -> None:
     """Validate, run, exit. ``spec`` holds the keyword arguments of AnsibleModule."""
     module = AnsibleModule(supports_check_mode=True, **spec)
+    module.no_log_values = maskable(module.no_log_values)
     try:
         result = run(dict(module.params), Context(check_mode=module.check_mode, report=module.debug, alert=alert))
     except CloudError as error:

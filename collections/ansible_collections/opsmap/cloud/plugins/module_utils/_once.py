@@ -14,7 +14,7 @@ from ansible_collections.opsmap.cloud.plugins.module_utils._wait import Clock
 T = TypeVar("T")
 
 IN_DOUBT = frozenset({408, 409, 500, 502, 503, 504})  # the thing may have been made all the same
-PAUSE = 0.5  # seconds before looking again, growing by each attempt
+PAUSES = (0.5, 1.5, 3.0)  # seconds before each further look: lists may lag behind what was made
 
 
 def make_once(look: Callable[[], T | None], make: Callable[[], T], attempts: int, clock: Clock) -> T:
@@ -22,11 +22,10 @@ def make_once(look: Callable[[], T | None], make: Callable[[], T], attempts: int
 
     attempts: how often ``make`` may be repeated after an outcome in doubt.
     """
-    attempt = 0
+    found, attempt = look(), 0
+    if found is not None:
+        return found
     while True:
-        found = look()
-        if found is not None:
-            return found
         attempt += 1
         try:
             return make()
@@ -40,4 +39,8 @@ def make_once(look: Callable[[], T | None], make: Callable[[], T], attempts: int
                 if found is None:
                     raise
                 return found
-        clock.sleep(PAUSE * attempt)
+        for pause in PAUSES:
+            clock.sleep(pause)
+            found = look()
+            if found is not None:
+                return found

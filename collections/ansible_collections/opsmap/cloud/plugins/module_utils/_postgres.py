@@ -12,16 +12,19 @@ from typing import Any
 from ansible_collections.opsmap.cloud.plugins.module_utils._digitalocean import DigitalOcean
 from ansible_collections.opsmap.cloud.plugins.module_utils._errors import CloudError, bad_option
 
-try:
-    import psycopg
-    from psycopg import sql
-
-    HAS_PSYCOPG = True
-except ImportError:
-    HAS_PSYCOPG = False
-
 ADMIN = "doadmin"
 CONNECT_SECONDS = 15
+
+
+def driver() -> Any:
+    """The package psycopg. Loading it takes longer than most tasks, so only a task that connects does."""
+    try:
+        import psycopg
+        import psycopg.sql
+    except ImportError:
+        hint = "install psycopg >= 3"
+        raise CloudError("psycopg is not installed for this Python", code="refused", hint=hint) from None
+    return psycopg
 
 
 class Postgres:
@@ -30,8 +33,6 @@ class Postgres:
     def __init__(
         self, client: DigitalOcean, cluster: Mapping[str, Any], database: str, hostaddr: str | None = None
     ) -> None:
-        if not HAS_PSYCOPG:
-            raise CloudError("psycopg is not installed for this Python", code="refused", hint="install psycopg >= 3")
         given = cluster.get("connection") or {}
         password = given.get("password") if given.get("user") == ADMIN else None
         if not password:
@@ -48,9 +49,10 @@ class Postgres:
             self._login["hostaddr"] = hostaddr
 
     def __enter__(self) -> Postgres:
+        self._driver = driver()
         try:
-            self._connection = psycopg.connect(**self._login)
-        except psycopg.Error as error:
+            self._connection = self._driver.connect(**self._login)
+        except self._driver.Error as error:
             hint = "is this machine one of the trusted sources? can it resolve the name? (hostaddr)"
             raise self._failed("connect", error, hint) from None
         return self
@@ -71,22 +73,24 @@ class Postgres:
 
     def let_create(self, user: str) -> None:
         """Grant the right to use the schema ``public`` and to create in it."""
-        self._do(sql.SQL("GRANT CREATE, USAGE ON SCHEMA public TO {}").format(sql.Identifier(user)))
+        self._do("GRANT CREATE, USAGE ON SCHEMA public TO {}", user)
 
     def make_extension(self, name: str) -> None:
         """Make an extension."""
-        self._do(sql.SQL("CREATE EXTENSION IF NOT EXISTS {}").format(sql.Identifier(name)))
+        self._do("CREATE EXTENSION IF NOT EXISTS {}", name)
 
     def _ask(self, query: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
         try:
-            return self._connection.execute(query, values).fetchall()
-        except psycopg.Error as error:
+            rows: list[tuple[Any, ...]] = self._connection.execute(query, values).fetchall()
+            return rows
+        except self._driver.Error as error:
             raise self._failed("look at", error, "check the names of user and database") from None
 
-    def _do(self, statement: Any) -> None:
+    def _do(self, statement: str, name: str) -> None:
+        sql = self._driver.sql
         try:
-            self._connection.execute(statement)
-        except psycopg.Error as error:
+            self._connection.execute(sql.SQL(statement).format(sql.Identifier(name)))
+        except self._driver.Error as error:
             raise self._failed("change", error, "check the name; the cluster may not offer the extension") from None
 
     def _failed(self, verb: str, error: Exception, hint: str) -> CloudError:

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import hmac
 import re
+from collections.abc import Iterable
 from typing import Any
 
 REDACTED = "********"
+SHORTEST = 4  # characters
 CREDENTIALS_IN_URL = re.compile(r"(://[^:/@\s]*):\S*@")  # up to the last @: passwords may hold one
 
 
@@ -20,6 +22,14 @@ def scrubbed(value: Any) -> Any:
     if isinstance(value, list):
         return [scrubbed(item) for item in value]
     return CREDENTIALS_IN_URL.sub(rf"\1:{REDACTED}@", value) if isinstance(value, str) else value
+
+
+def maskable(secrets: Iterable[str]) -> set[str]:
+    """Of the values that Ansible masks wherever they occur, those that are long enough.
+
+    A secret such as ``3`` or ``yes`` would spoil numbers and words of a result that have nothing to do with it.
+    """
+    return {secret for secret in secrets if len(secret) >= SHORTEST}
 
 
 class Secret:

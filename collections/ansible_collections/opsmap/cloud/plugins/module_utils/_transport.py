@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import json
 import random
+import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
 from ansible_collections.opsmap.cloud.plugins.module_utils._errors import CloudError
+from ansible_collections.opsmap.cloud.plugins.module_utils._pace import Pace, seconds_of
 from ansible_collections.opsmap.cloud.plugins.module_utils._secret import Secret
 from ansible_collections.opsmap.cloud.plugins.module_utils._wait import Clock
 
@@ -28,6 +30,8 @@ SAFE_VERBS = frozenset({"GET", "HEAD", "PUT", "DELETE"})
 BUSY = frozenset({408, 429, 500, 502, 503, 504})
 NOT_DONE = frozenset({429, 503})  # the server says that it did nothing: any verb may be sent again
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 10.0  # seconds
+LONGEST_WAIT = 300.0  # seconds that Retry-After may ask for; a server that wants more is an error at once
+CONNECTIONS = 32  # kept open for threads
 
 HINTS: dict[int, str] = {
     401: "check the token: it is missing, expired or of another account",
@@ -49,7 +53,7 @@ class Response:
 
 @dataclass
 class Transport:
-    """One API at one base URL.
+    """One API at one base URL, for any number of threads.
 
     timeout: seconds for one answer; must exceed the longest server-side wait (60 s on Fly).
     retries: how often a call is sent again; only verbs that are safe to repeat, or when the server says it did nothing.
@@ -65,7 +69,12 @@ class Transport:
     ca_path: str | None = None
     hints: dict[int | str, str] = field(default_factory=dict)
     clock: Clock = Clock()
+    pace: Pace = field(init=False, repr=False)
     _pool: Any = field(default=None, repr=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def __post_init__(self) -> None:
+        self.pace = Pace(self.clock)
 
     def call(
         self,
@@ -85,23 +94,28 @@ class Transport:
         create whose 503 may hide a success, leaves only 429 to be repeated here: the caller looks first (_once).
         """
         safe = method in SAFE_VERBS if repeatable is None else repeatable
-        url = self._url(path, query)
+        url, lane = self._url(path, query), f"{method} {path}"
         attempt = 0
         while True:
             attempt += 1
+            in_slot = self.pace.wait(lane)
             try:
                 response = self._send(method, url, body, headers)
             except _Unreachable as problem:
                 if attempt > self.retries or not (safe or problem.nothing_sent):
                     raise self._unreachable(operation, problem) from None
-                self.clock.sleep(_pause(attempt, None))
+                self.clock.sleep(_pause(attempt))
                 continue
             if response.status < 300 or response.status in accept:
                 return response
             again = response.status in (BUSY if safe else NOT_DONE if repeatable is None else {429})
-            if not again or attempt > self.retries:
+            after = seconds_of(response.headers.get("retry-after"))
+            if not again or attempt > self.retries or (after or 0.0) > LONGEST_WAIT:
                 raise self._error(operation, response)
-            self.clock.sleep(_pause(attempt, response.headers.get("retry-after")))
+            if response.status == 429:
+                self.pace.refused(lane, reading=method == "GET", in_slot=in_slot, after=after)
+            else:
+                self.clock.sleep(_pause(attempt) if after is None else after + random.random() / 10)
 
     def get(self, path: str, *, operation: str, query: Mapping[str, Any] | None = None) -> Any:
         """The decoded body of a GET."""
@@ -127,8 +141,9 @@ class Transport:
         return self.base_url.rstrip("/") + path + (f"?{urlencode(given, doseq=True)}" if given else "")
 
     def _send(self, method: str, url: str, body: Any, headers: Mapping[str, str | Secret] | None) -> Response:
-        if self._pool is None:
-            self._pool = self._connect()
+        with self._lock:
+            if self._pool is None:
+                self._pool = self._connect()
         sent = {"Accept": "application/json", "Content-Type": "application/json", **self.headers, **(headers or {})}
         try:
             answer = self._pool.request(
@@ -155,7 +170,8 @@ class Transport:
             raise CloudError(
                 f"api_url is {self.base_url!r}", self.service, code="bad_option", hint="give http(s)://host[:port]"
             )
-        return urllib3.PoolManager(maxsize=8, ca_certs=self.ca_path) if self.ca_path else urllib3.PoolManager(maxsize=8)
+        trust: dict[str, Any] = {"ca_certs": self.ca_path} if self.ca_path else {}
+        return urllib3.PoolManager(maxsize=CONNECTIONS, **trust)
 
     def _unreachable(self, operation: str, problem: _Unreachable) -> CloudError:
         where = urlsplit(self.base_url)
@@ -169,8 +185,9 @@ class Transport:
 
     def _error(self, operation: str, response: Response) -> CloudError:
         message, code = explain(response)
+        wait = response.headers.get("retry-after")
         return CloudError(
-            message=message,
+            message=f"{message} (Retry-After: {wait})" if wait else message,
             service=self.service,
             operation=operation,
             status=response.status,
@@ -221,8 +238,6 @@ def _decoded(text: str) -> Any:
         return None
 
 
-def _pause(attempt: int, retry_after: str | None) -> float:
-    """Seconds before the next attempt: what the server says (at most a minute), else growing, with jitter."""
-    if retry_after and retry_after.isdigit():
-        return min(60.0, float(retry_after)) + random.random() / 10
+def _pause(attempt: int) -> float:
+    """Seconds before the next attempt where the server does not say: growing, with jitter."""
     return min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** (attempt - 1)) * (0.5 + random.random())

@@ -14,15 +14,19 @@ description:
   - Every property of an app is fixed when it is made; another value for an existing app is an error.
 options:
   name:
-    description: Name of the app; lower-case letters, digits and dashes. Names are global on Fly.io.
+    description: Name of the app; up to 63 lower-case letters, digits and dashes. Names are global on Fly.io.
     type: str
     required: true
   org:
-    description: Slug of the organization. V(personal) is an alias and is not compared.
+    description:
+      - Slug of the organization. V(personal) is an alias of the token's own organization and is not compared.
+      - An app cannot be moved to another one; a different slug for an existing app is an error.
     type: str
     default: personal
   network:
-    description: Name of a private network of its own. Default is the organization's network.
+    description:
+      - Name of a private network of its own; letters, digits and dashes, a letter first. Made on first use.
+      - The organization's network when not given. It is fixed when the app is made.
     type: str
   regions:
     description: Regions that the app is going to use. One that Fly.io does not have is an error, before anything is changed.
@@ -75,10 +79,12 @@ plan:
 import re
 from typing import Any
 
-from ansible_collections.opsmap.cloud.plugins.module_utils._errors import bad_option
+from ansible_collections.opsmap.cloud.plugins.module_utils._errors import CloudError, bad_option
 from ansible_collections.opsmap.cloud.plugins.module_utils._fields import Field, differences
 from ansible_collections.opsmap.cloud.plugins.module_utils._fly import OPTIONS, Fly
+from ansible_collections.opsmap.cloud.plugins.module_utils._fly_errors import not_made, not_ours
 from ansible_collections.opsmap.cloud.plugins.module_utils._module import WAIT_OPTIONS, run_module
+from ansible_collections.opsmap.cloud.plugins.module_utils._once import make_once
 from ansible_collections.opsmap.cloud.plugins.module_utils._plan import Context, Plan, apply, converge
 from ansible_collections.opsmap.cloud.plugins.module_utils._wait import wait_for
 
@@ -95,12 +101,20 @@ SPEC: dict[str, Any] = {
     },
 }
 FIELDS = [Field("org", at="organization.slug", change="create"), Field("network", change="create")]
+ALIAS = "personal"
 
 
 def validate(params: dict[str, Any]) -> None:
     """Refuse what can be known to be wrong before anything is asked."""
-    if not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", params["name"]):
-        raise bad_option("name", f"{params['name']!r} is no app name", "use lower-case letters, digits and dashes")
+    name, network = params["name"], params["network"]
+    if not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", name):
+        raise bad_option(
+            "name", f"{name!r} is no app name", "use up to 63 lower-case letters, digits and dashes, no dash at an end"
+        )
+    if network is not None and not re.fullmatch(r"[A-Za-z][A-Za-z0-9-]*", network):
+        raise bad_option("network", f"{network!r} is no network", "use letters, digits and dashes, a letter first")
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", params["org"]):
+        raise bad_option("org", f"{params['org']!r} is no slug", "give the slug that fly orgs list shows, not the name")
 
 
 def plan(params: dict[str, Any], observed: dict[str, Any] | None) -> Plan:
@@ -118,33 +132,69 @@ def plan(params: dict[str, Any], observed: dict[str, Any] | None) -> Plan:
         result = Plan(after={key: value for key, value in wanted.items() if value is not None})
         result.add("create", f"create app {name}")
         return result
-    compared = wanted if params["org"] != "personal" else {**wanted, "org": None}
+    compared = wanted if params["org"] != ALIAS else {**wanted, "org": None}
     differences(f"app {name}", FIELDS, compared, observed)
     return Plan()
+
+
+class App:
+    """The calls for one app, with Fly's refusals in words."""
+
+    def __init__(self, client: Fly, params: dict[str, Any], context: Context) -> None:
+        self.client, self.params, self.context = client, params, context
+        self.name: str = params["name"]
+
+    def find(self) -> dict[str, Any] | None:
+        """The app, or None where the name is free."""
+        try:
+            return self.client.find_app(self.name)
+        except CloudError as error:
+            raise not_ours(error, self.name, self.client.token_scopes()) if error.status == 403 else error from None
+
+    def visible(self) -> dict[str, Any] | None:
+        """The app once it can be read: right after it was made the answer may be 401, 403 or 404."""
+        try:
+            return self.client.find_app(self.name)
+        except CloudError as error:
+            if error.status in (401, 403):
+                return None
+            raise
+
+    def make(self) -> dict[str, Any]:
+        """Make it; the answer's shape varies, so that only its success counts."""
+        org = self.params["org"]
+        try:
+            self.client.create_app(self.name, org, self.params["network"])
+        except CloudError as error:
+            raise not_made(error, org, self.client.token_scopes()) from None
+        return {"name": self.name}
+
+    def create(self) -> None:
+        """Make it once, even when the answer is lost, and wait until it can be read."""
+        patience = self.context.patience(self.params)
+        make_once(self.find, self.make, self.params["api_retries"], self.context.clock)
+        wait_for(f"app {self.name}", self.visible, bool, patience, service="fly")
+
+    def delete(self) -> None:
+        """Delete it, which takes a moment."""
+        self.client.delete_app(self.name)
+        patience = self.context.patience(self.params)
+        wait_for(f"end of app {self.name}", self.find, lambda app: not app, patience, service="fly")
 
 
 def run(params: dict[str, Any], context: Context) -> dict[str, Any]:
     """Converge one app."""
     validate(params)
     client = Fly(params, context.clock)
-    name = params["name"]
     known = client.regions() if params["regions"] else []
     unknown = [region for region in params["regions"] if region not in known]
     if unknown:
         raise bad_option("regions", f"Fly.io has no {', '.join(unknown)}", f"use one of {', '.join(known)}")
-
-    def create() -> None:
-        client.create_app(name, params["org"], params["network"])
-        wait_for(f"app {name}", lambda: client.find_app(name), bool, context.patience(params), service="fly")
-
-    def delete() -> None:
-        client.delete_app(name)
-        wait_for(f"end of app {name}", lambda: client.find_app(name), lambda app: not app, context.patience(params))
-
+    app = App(client, params, context)
     return converge(
-        lambda: client.find_app(name),
+        app.find,
         lambda observed: plan(params, observed),
-        lambda made: apply(made, {"create": create, "delete": delete}, context),
+        lambda made: apply(made, {"create": app.create, "delete": app.delete}, context),
         lambda observed: observed,
         context,
     )

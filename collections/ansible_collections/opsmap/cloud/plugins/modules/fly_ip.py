@@ -19,10 +19,23 @@ options:
     required: true
   addresses:
     description:
-      - Wanted addresses, each a kind or a dictionary with C(type), C(region), C(network) and C(count) (default 1).
-      - Kinds are V(v4) (dedicated, billed), V(v6), V(shared_v4), V(private_v6) (Flycast) and V(egress_pair) (needs a region).
+      - Wanted addresses, each a kind or a dictionary with C(type), C(count) (default 1), C(region), C(network), C(org) and
+        C(service_name).
+      - V(auto) follows from O(services). No external port, no address; V(shared_v4) and V(v6) where all ports are 80 with
+        the handler C(http) or 443 with C(tls); V(v4) and V(v6) otherwise, with a warning that tells why. An app that is
+        reached over Flycast alone stays private.
+      - V(v4) is dedicated and billed at about 2 dollars a month. UDP is served there only. V(v6) and V(shared_v4) are free.
+      - V(private_v6) is Flycast, private addresses behind the proxy; C(network) and C(org) choose from where it is reached.
+      - V(egress_v4), V(egress_v6) and V(egress_pair) are fixed addresses of outgoing traffic; they need the C(region) of the machines.
     type: list
     elements: raw
+    default: [auto]
+  services:
+    description:
+      - Services of the app's machines in the API's words, those of all process groups together.
+      - What O(addresses) cannot serve is an error. That is UDP without V(v4), and C(force_https) where only Flycast leads.
+    type: list
+    elements: dict
     default: []
   purge:
     description: Release addresses that are not wanted.
@@ -37,15 +50,21 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Be reachable by everyone
+- name: Be reachable as the services need it
   opsmap.cloud.fly_ip:
     app: supercog-dashboard
-    addresses: [shared_v4, v6]
+    services:
+      - protocol: tcp
+        internal_port: 3000
+        ports:
+          - {port: 80, handlers: [http], force_https: true}
+          - {port: 443, handlers: [tls, http]}
 
-- name: Leave New York by fixed addresses
+- name: Be reachable inside the organization, and leave New York by fixed addresses
   opsmap.cloud.fly_ip:
     app: supercog-agents
     addresses:
+      - private_v6
       - {type: egress_pair, region: ewr}
 """
 
@@ -63,87 +82,112 @@ plan:
   sample: [assign shared_v4]
 """
 
+from functools import partial
 from typing import Any
 
-from ansible_collections.opsmap.cloud.plugins.module_utils._errors import bad_option
 from ansible_collections.opsmap.cloud.plugins.module_utils._fly import OPTIONS, Fly
+from ansible_collections.opsmap.cloud.plugins.module_utils._fly_addresses import (
+    AUTO,
+    Address,
+    body,
+    check,
+    derived,
+    entry,
+    fits,
+    kind,
+    title,
+)
+from ansible_collections.opsmap.cloud.plugins.module_utils._fly_services import doors
 from ansible_collections.opsmap.cloud.plugins.module_utils._module import WAIT_OPTIONS, run_module
+from ansible_collections.opsmap.cloud.plugins.module_utils._once import make_once
 from ansible_collections.opsmap.cloud.plugins.module_utils._plan import Context, Plan, apply, converge
 
 SPEC: dict[str, Any] = {
     "argument_spec": {
         "app": {"type": "str", "required": True},
-        "addresses": {"type": "list", "elements": "raw", "default": []},
+        "addresses": {"type": "list", "elements": "raw", "default": [AUTO]},
+        "services": {"type": "list", "elements": "dict", "default": []},
         "purge": {"type": "bool", "default": False},
         **OPTIONS,
         **WAIT_OPTIONS,
     },
 }
-KINDS = ("v4", "v6", "shared_v4", "private_v6", "egress_pair")
-KEYS = {"type", "region", "network", "count"}
-
-
-def wanted(params: dict[str, Any]) -> list[dict[str, Any]]:
-    """The option in its long form; refuses what is no address."""
-    found = []
-    for item in params["addresses"]:
-        entry = {"type": item} if isinstance(item, str) else item
-        if not isinstance(entry, dict) or set(entry) - KEYS or entry.get("type") not in KINDS:
-            raise bad_option("addresses", f"{item!r} is no address", f"give one of {', '.join(KINDS)}, or a dictionary")
-        if entry["type"] == "egress_pair" and not entry.get("region"):
-            raise bad_option("addresses", "egress_pair has no region", "give the region of the machines that use it")
-        found.append({"region": None, "network": None, "count": 1, **entry})
-    return found
-
-
-def kind(address: dict[str, Any]) -> str:
-    """Kind of a listed address: the list does not tell, so it is inferred (reference fly 2.12)."""
-    text = str(address["ip"])
-    if address.get("egress"):
-        return "egress_v4" if "." in text else "egress_v6"
-    if address.get("shared"):
-        return "shared_v4"
-    if text.startswith("fdaa:") or address.get("network"):
-        return "private_v6"
-    return "v4" if "." in text else "v6"
 
 
 def validate(params: dict[str, Any]) -> None:
     """Refuse what can be known to be wrong before anything is asked."""
-    wanted(params)
+    doors(params["services"])
+    for item in params["addresses"]:
+        entry(item)
 
 
-def fits(address: dict[str, Any], entry: dict[str, Any]) -> bool:
-    """Whether a listed address is one that the entry asks for."""
-    kinds = ("egress_v4", "egress_v6") if entry["type"] == "egress_pair" else (entry["type"],)
-    network = (address.get("network") or {}).get("name")
-    return (
-        kind(address) in kinds
-        and entry["region"] in (None, address.get("region"))
-        and entry["network"] in (None, network)
-    )
+def resolved(params: dict[str, Any], present: list[Address]) -> tuple[list[Address], list[str]]:
+    """The wanted addresses with ``auto`` resolved, and what is to be said about them."""
+    exits, given = doors(params["services"]), [entry(item) for item in params["addresses"]]
+    explicit = [item for item in given if item["type"] != AUTO]
+    wanted, warnings = explicit, []
+    if len(explicit) < len(given):
+        found, warnings = derived(exits, explicit, present)
+        wanted = [*found, *explicit]
+    kept = set() if params["purge"] else {kind(address) for address in present}
+    return wanted, [*warnings, *check(exits, wanted, kept)]
 
 
-def plan(params: dict[str, Any], observed: list[dict[str, Any]] | None) -> Plan:
+def matched(wanted: list[Address], present: list[Address]) -> list[list[Address]]:
+    """For each wanted entry the addresses that serve it; those that name a region or network choose first."""
+    free, found = list(present), [[] for dummy in wanted]  # type: list[Address], list[list[Address]]
+    special = sorted(range(len(wanted)), key=lambda at: -len(body(wanted[at])))
+    for at in special:
+        want = wanted[at]
+        for side in ("egress_v4", "egress_v6") if want["type"] == "egress_pair" else (want["type"],):
+            found[at] += [a for a in free if fits(a, want) and kind(a) == side][: want["count"]]
+        free = [address for address in free if address not in found[at]]
+    return found
+
+
+def plan(params: dict[str, Any], observed: list[Address] | None) -> Plan:
     """Steps from the observed addresses to the wanted ones."""
     present = list(observed or [])
-    result = Plan(before={"addresses": sorted(address["ip"] for address in present)})
-    kept: list[str] = []
-    added: list[str] = []
-    for entry in wanted(params):
-        size = 2 if entry["type"] == "egress_pair" else 1
-        have = [address["ip"] for address in present if fits(address, entry) and address["ip"] not in kept]
-        kept += have[: entry["count"] * size]
-        where = f" in {entry['region']}" if entry["region"] else ""
-        body = {key: entry[key] for key in ("type", "region", "network") if entry[key]}
-        for _dummy in range(entry["count"] - min(entry["count"], len(have) // size)):
-            result.add("assign", f"assign {entry['type']}{where}", body=body)
-            added.append(f"({entry['type']}{where})")
+    wanted, warnings = resolved(params, present)
+    served = matched(wanted, present)
+    result = Plan(before={"addresses": sorted(address["ip"] for address in present)}, warnings=warnings)
+    for want, have in zip(wanted, served, strict=True):
+        for missing in _missing(want, have):
+            result.add("assign", f"assign {title(missing)}", wanted=missing)
+    kept = [address["ip"] for have in served for address in have]
     surplus = [address["ip"] for address in present if address["ip"] not in kept] if params["purge"] else []
+    added = [f"({step.title.removeprefix('assign ')})" for step in result.steps]
     for address in surplus:
         result.add("release", f"release {address}", address=address)
     result.after = {"addresses": sorted(a["ip"] for a in present if a["ip"] not in surplus) + added}
     return result
+
+
+def _missing(want: Address, have: list[Address]) -> list[Address]:
+    """What is to be assigned, one by one; half a pair is completed by its other half."""
+    if want["type"] != "egress_pair":
+        return [want] * (want["count"] - len(have))
+    lacks = {
+        side: want["count"] - sum(kind(address) == side for address in have) for side in ("egress_v4", "egress_v6")
+    }
+    pairs = min(lacks.values())
+    halves = [{**want, "type": side} for side, count in lacks.items() for dummy in range(count - pairs)]
+    return [want] * pairs + halves
+
+
+def assign(client: Fly, params: dict[str, Any], context: Context, wanted: Address) -> None:
+    """One more address, and not two when an answer is lost: the call is no create by name, so they are counted."""
+    app = params["app"]
+    before = {address["ip"] for address in client.addresses(app)}
+
+    def look() -> bool | None:
+        return any(fits(a, wanted) and a["ip"] not in before for a in client.addresses(app)) or None
+
+    def make() -> bool:
+        client.assign_address(app, body(wanted))
+        return True
+
+    make_once(look, make, params["api_retries"], context.clock)
 
 
 def run(params: dict[str, Any], context: Context) -> dict[str, Any]:
@@ -151,16 +195,13 @@ def run(params: dict[str, Any], context: Context) -> dict[str, Any]:
     validate(params)
     client, app = Fly(params, context.clock), params["app"]
 
-    def present(observed: list[dict[str, Any]]) -> dict[str, Any]:
+    def present(observed: list[Address]) -> dict[str, Any]:
         by_kind: dict[str, Any] = {}
         for address in observed:
             by_kind.setdefault(kind(address), []).append(address["ip"])
         return by_kind
 
-    handlers = {
-        "assign": lambda body: client.assign_address(app, body),
-        "release": lambda address: client.release_address(app, address),
-    }
+    handlers = {"assign": partial(assign, client, params, context), "release": partial(client.release_address, app)}
     return converge(
         lambda: client.addresses(app),
         lambda observed: plan(params, observed),

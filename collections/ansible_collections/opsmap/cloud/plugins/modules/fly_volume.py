@@ -11,7 +11,8 @@ short_description: Converge a pool of Fly.io volumes in a region
 version_added: 0.1.0
 description:
   - Names of volumes are not unique; a name is a pool, one volume for each machine. The pool is converged by its count.
-  - More volumes than wanted are left alone. Sizes only grow.
+    Volumes that no machine holds count, so they are used before new ones are made.
+  - More volumes than wanted are left alone and named in a warning. Sizes only grow.
 options:
   app:
     description: Name of the app.
@@ -22,7 +23,7 @@ options:
     type: str
     required: true
   region:
-    description: Region of the volumes. It cannot change.
+    description: Region of the volumes, three lower-case letters. It cannot change.
     type: str
     required: true
   count:
@@ -30,23 +31,65 @@ options:
     type: int
     default: 1
   size_gb:
-    description: Size of each in GB, 1 to 500.
+    description:
+      - Size of each in GB, 1 to 500. Smaller ones are extended; a larger one is refused, since volumes cannot shrink, unless the
+        mount of its machine grows it by itself.
+      - When not given, volumes keep their sizes, and a new one gets the largest size of the pool or of its source, or 1.
     type: int
-    default: 1
-  snapshot_retention:
-    description: Days to keep the daily snapshots, 1 to 60.
-    type: int
-  encrypted:
-    description: Whether new volumes are encrypted.
+  restart:
+    description:
+      - Whether to restart the machine that holds an extended volume, where the server says that it must be. Without it a
+        warning names the machine.
     type: bool
-    default: true
+    default: false
+  snapshot_retention:
+    description: Days to keep snapshots that are made from now on, 1 to 60. Fly.io's default is 5.
+    type: int
+  auto_backup_enabled:
+    description: Whether Fly.io takes a snapshot each day, which is its default.
+    type: bool
+  encrypted:
+    description: Whether the volumes are encrypted at rest, which is Fly.io's default. It cannot change.
+    type: bool
+  fstype:
+    description: File system. It cannot change. Fly.io's default is V(ext4).
+    type: str
+    choices: [ext4, raw]
+  require_unique_zone:
+    description:
+      - Whether a new volume must be on other hardware than the others of its pool. When not given, yes if O(count) is above 1.
+    type: bool
+  guest:
+    description: Guest of the machine to come, as in its config. The volume is then made on a host that has room for it.
+    type: dict
+  image:
+    description: Image of the machine to come; a hint as O(guest) is.
+    type: str
+  snapshot_id:
+    description: Snapshot that new volumes are restored from.
+    type: str
+  snapshot:
+    description: V(last) restores new volumes from the newest complete snapshot of O(snapshot_pool), of deleted volumes too.
+    type: str
+    choices: [last]
+  snapshot_pool:
+    description: Pool whose last snapshot is meant; O(name) when not given.
+    type: str
+  source_volume_id:
+    description: Volume of the app that new volumes are forks of.
+    type: str
   state:
-    description: V(absent) takes a snapshot of each volume, then deletes it. A volume that a machine holds is refused.
+    description:
+      - V(absent) takes a snapshot of each volume, waits until it is complete, then deletes the volume, one after the other.
+      - A volume that a machine holds is refused.
     type: str
     choices: [present, absent]
     default: present
+  volume_id:
+    description: With O(state=absent), the one volume of the pool to remove. All of them when not given.
+    type: str
   confirm_destroy:
-    description: To remove the pool, its name again.
+    description: To remove volumes, the pool's name again.
     type: str
 extends_documentation_fragment:
   - opsmap.cloud.fly
@@ -64,14 +107,31 @@ EXAMPLES = r"""
     region: ewr
     count: 2
     size_gb: 10
+    guest: {cpu_kind: shared, cpus: 1, memory_mb: 1024}
+
+- name: Bring the data of the last snapshot into a pool of its own
+  opsmap.cloud.fly_volume:
+    app: supercog-agents
+    name: restored
+    region: ewr
+    snapshot: last
+    snapshot_pool: storage
+
+- name: Remove a pool that no machine holds
+  opsmap.cloud.fly_volume:
+    app: supercog-agents
+    name: restored
+    region: ewr
+    state: absent
+    confirm_destroy: restored
 """
 
 RETURN = r"""
 resource:
-  description: The pool.
+  description: The pool. Keys of a volume are those of M(opsmap.cloud.fly_volume_info).
   returned: always
   type: dict
-  sample: {name: storage, region: ewr, volumes: [{id: vol_1, size_gb: 10, state: created}]}
+  sample: {name: storage, region: ewr, volumes: [{id: vol_1, size_gb: 10, state: created, attached_machine_id: null}]}
 plan:
   description: The steps that were made, or would be in check mode.
   returned: always
@@ -83,11 +143,14 @@ plan:
 import re
 from typing import Any
 
-from ansible_collections.opsmap.cloud.plugins.module_utils._errors import bad_option, refused
+from ansible_collections.opsmap.cloud.plugins.module_utils._errors import bad_option
 from ansible_collections.opsmap.cloud.plugins.module_utils._fly import OPTIONS, Fly
+from ansible_collections.opsmap.cloud.plugins.module_utils._fly_present import present_volume
+from ansible_collections.opsmap.cloud.plugins.module_utils._fly_volume_plan import plan_absent, plan_present
+from ansible_collections.opsmap.cloud.plugins.module_utils._fly_volume_pool import Pool
+from ansible_collections.opsmap.cloud.plugins.module_utils._fly_volumes import VolumesApi
 from ansible_collections.opsmap.cloud.plugins.module_utils._module import WAIT_OPTIONS, run_module
-from ansible_collections.opsmap.cloud.plugins.module_utils._plan import Context, Plan, apply, converge
-from ansible_collections.opsmap.cloud.plugins.module_utils._wait import wait_for
+from ansible_collections.opsmap.cloud.plugins.module_utils._plan import Context, Plan, converge
 
 SPEC: dict[str, Any] = {
     "argument_spec": {
@@ -95,112 +158,61 @@ SPEC: dict[str, Any] = {
         "name": {"type": "str", "required": True},
         "region": {"type": "str", "required": True},
         "count": {"type": "int", "default": 1},
-        "size_gb": {"type": "int", "default": 1},
+        "size_gb": {"type": "int"},
+        "restart": {"type": "bool", "default": False},
         "snapshot_retention": {"type": "int"},
-        "encrypted": {"type": "bool", "default": True},
+        "auto_backup_enabled": {"type": "bool"},
+        "encrypted": {"type": "bool"},
+        "fstype": {"type": "str", "choices": ["ext4", "raw"]},
+        "require_unique_zone": {"type": "bool"},
+        "guest": {"type": "dict"},
+        "image": {"type": "str"},
+        "snapshot_id": {"type": "str"},
+        "snapshot": {"type": "str", "choices": ["last"]},
+        "snapshot_pool": {"type": "str"},
+        "source_volume_id": {"type": "str"},
         "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+        "volume_id": {"type": "str"},
         "confirm_destroy": {"type": "str"},
         **OPTIONS,
         **WAIT_OPTIONS,
     },
+    "mutually_exclusive": [("snapshot_id", "snapshot", "source_volume_id")],
+    "required_by": {"snapshot_pool": "snapshot"},
 }
-USABLE = ("created", "hydrating")
 
 
 def validate(params: dict[str, Any]) -> None:
     """Refuse what can be known to be wrong before anything is asked."""
-    if not re.fullmatch(r"[a-z0-9_]{1,30}", params["name"]):
-        hint = "use lower-case letters, digits and underscores, 30 at most"
-        raise bad_option("name", f"{params['name']!r} is no pool name", hint)
+    for option in ("name", "snapshot_pool"):
+        if params[option] is not None and not re.fullmatch(r"[a-z0-9_]{1,30}", params[option]):
+            hint = "use lower-case letters, digits and underscores, 30 at most"
+            raise bad_option(option, f"{params[option]!r} is no pool name", hint)
+    if not re.fullmatch(r"[a-z]{3}", params["region"]):
+        raise bad_option("region", f"{params['region']!r} is no region", "give its code, such as ewr")
     for option, low, high in (("size_gb", 1, 500), ("count", 0, 1000), ("snapshot_retention", 1, 60)):
         value = params[option]
         if value is not None and not low <= value <= high:
             raise bad_option(option, f"{value} is out of range", f"use {low} to {high}")
+    if params["volume_id"] and params["state"] == "present":
+        raise bad_option("volume_id", "is only for state=absent", "leave it out; a pool is converged by its count")
 
 
-def plan(params: dict[str, Any], observed: list[dict[str, Any]] | None) -> Plan:
+def plan(params: dict[str, Any], observed: dict[str, Any] | None) -> Plan:
     """Steps from the observed pool to the wanted one."""
-    pool = sorted(observed or [], key=lambda volume: str(volume["id"]))
-    if params["state"] == "absent":
-        return _removal(params, pool)
-    result = Plan(before={"volumes": {v["id"]: _shown(v) for v in pool}})
-    result.after = {"volumes": {v["id"]: _shown(v) for v in pool}}
-    size, retention = params["size_gb"], params["snapshot_retention"]
-    for volume in pool:
-        label = f"volume {volume['id']}"
-        if volume["size_gb"] > size:
-            reason = f"size_gb is {volume['size_gb']} and cannot shrink to {size}"
-            raise refused(f"change {label}", reason, f"set size_gb to {volume['size_gb']} or more")
-        if volume["size_gb"] < size:
-            result.add("extend", f"extend {label} from {volume['size_gb']} to {size} GB", volume=volume["id"])
-            result.after["volumes"][volume["id"]]["size_gb"] = size
-        if retention is not None and volume.get("snapshot_retention") != retention:
-            result.add("retain", f"keep snapshots of {label} for {retention} days", volume=volume["id"])
-            result.after["volumes"][volume["id"]]["snapshot_retention"] = retention
-    for number in range(len(pool), params["count"]):
-        result.add("create", f"create volume {params['name']} in {params['region']} with {size} GB")
-        result.after["volumes"][f"(new {number + 1})"] = {"size_gb": size, "snapshot_retention": retention}
-    return result
-
-
-def _shown(volume: dict[str, Any]) -> dict[str, Any]:
-    return {"size_gb": volume["size_gb"], "snapshot_retention": volume.get("snapshot_retention")}
-
-
-def _removal(params: dict[str, Any], pool: list[dict[str, Any]]) -> Plan:
-    result = Plan(before={"volumes": {v["id"]: _shown(v) for v in pool}} if pool else {})
-    if pool and params["confirm_destroy"] != params["name"]:
-        raise bad_option("confirm_destroy", f"is not {params['name']!r}", "give the pool's name to remove its volumes")
-    for volume in pool:
-        if volume.get("attached_machine_id"):
-            reason = f"machine {volume['attached_machine_id']} holds it"
-            raise refused(f"delete volume {volume['id']}", reason, "remove the machine first")
-        result.add("delete", f"snapshot, then delete volume {volume['id']}", volume=volume["id"])
-    return result
+    return (plan_absent if params["state"] == "absent" else plan_present)(params, observed or {})
 
 
 def run(params: dict[str, Any], context: Context) -> dict[str, Any]:
     """Converge one pool."""
     validate(params)
-    client, app = Fly(params, context.clock), params["app"]
-    name, region, size = params["name"], params["region"], params["size_gb"]
+    pool = Pool(VolumesApi(Fly(params, context.clock), params["app"]), params, context)
 
-    def pool() -> list[dict[str, Any]]:
-        return [v for v in client.volumes(app) if v["name"] == name and v["region"] == region]
+    def present(observed: dict[str, Any]) -> dict[str, Any]:
+        shown = [present_volume(params["app"], volume) for volume in observed["volumes"]]
+        return {"name": params["name"], "region": params["region"], "volumes": shown}
 
-    def create() -> None:
-        body = {"name": name, "region": region, "size_gb": size, "encrypted": params["encrypted"]}
-        body.update({"require_unique_zone": True} if params["count"] > 1 else {})
-        if params["snapshot_retention"] is not None:
-            body["snapshot_retention"] = params["snapshot_retention"]
-        made = client.create_volume(app, body)["id"]
-        wait_for(
-            f"volume {made}",
-            lambda: next((v for v in pool() if v["id"] == made), {}),
-            lambda volume: volume.get("state") in USABLE,
-            context.patience(params),
-            state=lambda volume: str(volume.get("state", "not visible yet")),
-            service="fly",
-        )
-
-    def delete(volume: str) -> None:
-        client.snapshot_volume(app, volume)
-        client.delete_volume(app, volume)
-
-    retention = {"snapshot_retention": params["snapshot_retention"]}
-    handlers = {
-        "create": create,
-        "extend": lambda volume: client.change_volume(app, volume, {"size_gb": size}, extend=True),
-        "retain": lambda volume: client.change_volume(app, volume, retention),
-        "delete": delete,
-    }
-    return converge(
-        pool,
-        lambda observed: plan(params, observed),
-        lambda made: apply(made, handlers, context),
-        lambda observed: {"name": name, "region": region, "volumes": observed},
-        context,
-    )
+    return converge(pool.observe, lambda observed: plan(params, observed), pool.carry_out, present, context)
 
 
 def main() -> None:

@@ -23,6 +23,7 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.opsmap.cloud.plugins.module_utils._errors import CloudError
 from ansible_collections.opsmap.cloud.plugins.module_utils._plan import Context
+from ansible_collections.opsmap.cloud.plugins.module_utils._secret import maskable
 
 CONDITIONS = ("mutually_exclusive", "required_together", "required_one_of", "required_if", "required_by")
 display = Display()
@@ -58,10 +59,11 @@ class InProcess(ActionBase):
             spec["argument_spec"], **{key: spec[key] for key in CONDITIONS if key in spec}
         )
         checked = validator.validate(plain(self._task.args))
+        hidden = maskable(checked._no_log_values)
         if checked.error_messages:
             texts = [_worded(error) for error in checked.errors]
-            raise AnsibleActionFail("; ".join(remove_values(texts, checked._no_log_values)))
-        result.update(remove_values(self._call(checked.validated_parameters), checked._no_log_values))
+            raise AnsibleActionFail("; ".join(remove_values(texts, hidden)))
+        result.update(remove_values(self._call(checked.validated_parameters), hidden))
         return result
 
     def _call(self, params: dict[str, Any]) -> dict[str, Any]:

@@ -9,8 +9,8 @@ each loads anew.
 
 from __future__ import annotations
 
-from ansible_collections.opsmap.cloud.plugins.module_utils import _digitalocean, _fly, _postgres, _redis_cloud
+from ansible_collections.opsmap.cloud.plugins.module_utils import _digitalocean, _fly, _redis_cloud
 from ansible_collections.opsmap.cloud.plugins.modules import container_image, fly_machines, http_check
 from ansible_collections.opsmap.cloud.plugins.plugin_utils import in_process
 
-LOADED = (_digitalocean, _fly, _postgres, _redis_cloud, container_image, fly_machines, http_check, in_process)
+LOADED = (_digitalocean, _fly, _redis_cloud, container_image, fly_machines, http_check, in_process)
