@@ -51,7 +51,7 @@ async def start_services(cloud: Cloud, fly: Fly, certificates: Certificates) -> 
         cloud.store.clear()
 
     ours = ["0.0.0.0", "::"]
-    control_app = control.build(cloud, [reset], sns.sign, routes(cloud))
+    control_app = control.build(cloud, [reset], sns.sign, [*fly.control_routes(), *routes(cloud)])
     apps = [control_app, fly.build(), redis_cloud.build(cloud), digitalocean.build(cloud)]
     runners = [await serve(app, cloud.settings.port(offset), _hosts(ours)) for offset, app in enumerate(apps)]
     runners.append(await serve(oauth.build(cloud), cloud.settings.port(8), _hosts(ours)))
@@ -88,7 +88,7 @@ async def main() -> None:
     runners = await start_services(cloud, fly, certificates)
     for restore in (redis_cloud.restore, digitalocean.restore):
         await restore(cloud)
-    await fly.runner.restore()
+    await fly.keeper.restore()
     cloud.spawn(relay.balancer.keep())
     cloud.spawn(flycast.keep(cloud, relay.routes))
     log.info("local cloud %s is up, ports from %s", cloud.settings.instance, cloud.settings.port_base)

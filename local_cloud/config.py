@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+CHOICES = {"launch_failure": ("failed", "launch_failed")}
+
 
 @dataclass
 class Switches:
@@ -17,22 +19,34 @@ class Switches:
     latency_ms: float = 0.0
     wire_noise: bool = True
     task_404_seconds: float = 0.2
-    fresh_404_seconds: float = 0.1
+    fresh_404_seconds: float = 0.1  # a new machine is not found for so long
     machine_start_seconds: float = 0.0
     autostop_seconds: float = 300.0  # the proxy looks so often for idle machines, and idle is what was quiet so long
     volume_seconds: float = 0.1  # how long a volume takes to be made or extended
     certificate_seconds: float = 0.3  # how long the check of a host name takes
+    destroyed_seconds: float = 60.0  # a destroyed machine is answered for so long, then it is not found
+    detach_seconds: float = 0.2  # a volume stays bound so long after its machine is gone
+    list_lag_seconds: float = 0.0  # lists show what was so long ago, those of an organisation twice as long ago
+    schedule_hour_seconds: float = 3600.0  # what an hour of a machine's schedule takes
+    launch_failure: str = "failed"  # or launch_failed: a machine that never ran is destroyed
+    rate_limit: bool = False
+    rate_limit_retry_after: bool = True  # whether a 429 says when to come again
 
     def update(self, values: dict[str, Any]) -> None:
-        """Set what is given; an unknown name or a wrong type is a ValueError that names it."""
+        """Set what is given, all or nothing; an unknown name or a wrong value is a ValueError that names it."""
         known = {item.name: type(getattr(self, item.name)) for item in fields(self)}
         for name, value in values.items():
             if name not in known:
                 raise ValueError(f"{name} is no setting; known are {', '.join(sorted(known))}")
             if known[name] is bool and not isinstance(value, bool):
                 raise ValueError(f"{name} must be true or false")
-            if known[name] is float and (isinstance(value, bool) or not isinstance(value, (int, float))):
-                raise ValueError(f"{name} must be a number")
+            if known[name] is float and (isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0):
+                raise ValueError(f"{name} must be a number, 0 or more")
+            if known[name] is str and not isinstance(value, str):
+                raise ValueError(f"{name} must be a string")
+            if name in CHOICES and value not in CHOICES[name]:
+                raise ValueError(f"{name} must be one of {', '.join(CHOICES[name])}")
+        for name, value in values.items():
             setattr(self, name, known[name](value))
 
 

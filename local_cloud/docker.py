@@ -27,7 +27,7 @@ class Docker:
     """One engine. Names and ids are interchangeable."""
 
     def __init__(self, socket: str = "/var/run/docker.sock") -> None:
-        self._socket = socket
+        self.socket = socket
         self._session: aiohttp.ClientSession | None = None
 
     async def close(self) -> None:
@@ -39,7 +39,7 @@ class Docker:
         if self._session is None:
             timeout = aiohttp.ClientTimeout(total=None, sock_connect=10)
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.UnixConnector(self._socket, limit=0), timeout=timeout
+                connector=aiohttp.UnixConnector(self.socket, limit=0), timeout=timeout
             )
         return self._session
 
@@ -81,6 +81,9 @@ class Docker:
         if signal and signal != "SIGTERM":
             await self.kill(container, signal)
             await self._exited(container, seconds)
+            await self.kill(container)
+            await self.wait(container)
+            return
         await self.call("POST", f"/containers/{container}/stop", query={"t": str(seconds)}, accept=(304, 404))
 
     async def _exited(self, container: str, seconds: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from aiohttp import web
@@ -18,8 +18,9 @@ KINDS = ("status", "reset", "truncate", "lost_answer", "delay")
 class Fault:
     """One way to break.
 
-    kind: ``status`` answers with status and body; ``reset`` cuts before anything is done; ``lost_answer`` does it and
-    cuts before the answer; ``truncate`` cuts the answer in its middle; ``delay`` waits ``seconds``, then goes on.
+    kind: ``status`` answers with status, headers and body (a text goes out as plain text); ``reset`` cuts before
+    anything is done; ``lost_answer`` does it and cuts before the answer; ``truncate`` cuts the answer in its middle;
+    ``delay`` waits ``seconds``, then goes on.
     skip: how many matching requests pass first; count: how many are hit, -1 for all.
     """
 
@@ -31,6 +32,7 @@ class Fault:
     count: int = 1
     status: int = 500
     body: Any = None
+    headers: dict[str, str] = field(default_factory=dict)
     seconds: float = 0.0
 
     def __post_init__(self) -> None:
@@ -65,7 +67,7 @@ class Faults:
             if fault is None:
                 return await handler(request)
             if fault.kind == "status":
-                return web.json_response(fault.body or {"error": "fault on request"}, status=fault.status)
+                return answer(fault)
             if fault.kind == "reset":
                 return cut(request)
             if fault.kind == "delay":
@@ -75,6 +77,14 @@ class Faults:
             return cut(request) if fault.kind == "lost_answer" else await truncated(request, response)
 
         return break_it
+
+
+def answer(fault: Fault) -> web.Response:
+    """What a ``status`` fault says."""
+    if isinstance(fault.body, str):
+        return web.Response(text=fault.body, status=fault.status, headers=fault.headers)
+    body = fault.body or {"error": "fault on request"}
+    return web.json_response(body, status=fault.status, headers=fault.headers)
 
 
 def cut(request: web.Request) -> web.Response:

@@ -6,15 +6,23 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from local_cloud.cloud import Cloud, bearer, same
+from local_cloud.cloud import Cloud
+from local_cloud.fly import errors, limits
+from local_cloud.fly.access import Access
 from local_cloud.fly.actions import Actions
 from local_cloud.fly.apps import Apps
+from local_cloud.fly.attributes import Attributes
 from local_cloud.fly.ids import ulid
+from local_cloud.fly.inside import Inside
+from local_cloud.fly.keeper import Keeper
+from local_cloud.fly.listing import Listing
 from local_cloud.fly.machines import Machines
 from local_cloud.fly.platform import listed
 from local_cloud.fly.runner import Runner
 from local_cloud.fly.snapshots import Snapshots
+from local_cloud.fly.steering import Route, Steering
 from local_cloud.fly.vault import Vault
+from local_cloud.fly.waiting import Waiting
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -27,36 +35,38 @@ class Fly:
         self.runner = Runner(cloud)
         self.machines = Machines(cloud, self.runner)
         self.apps = Apps(self.machines)
+        self.access = Access(cloud)
+        self.keeper = Keeper(cloud, self.runner)
 
     def build(self) -> web.Application:
         """The application."""
-
-        def authorized(request: web.Request) -> web.Response | None:
-            if request.path == "/v1/platform/regions":
-                return None
-            if same(bearer(request, "Bearer", "FlyV1"), self.cloud.settings.tokens["fly"]):
-                return None
-            return web.json_response({"message": "Unauthorized"}, status=401)
-
-        app = self.cloud.app("fly", authorized)
+        app = self.cloud.app("fly", self.access.check)
+        app.middlewares.extend([errors.worded, limits.middleware(self.cloud)])
         app.on_response_prepare.append(_request_id)
         self._routes(app.router)
         self._machine_routes(app.router)
         return app
 
+    def control_routes(self) -> list[Route]:
+        """What the control API steers here."""
+        return Steering(self.machines, self.keeper, self.access).routes()
+
     def _routes(self, router: web.UrlDispatcher) -> None:
         apps, vault, volumes = self.apps, Vault(self.machines), self.apps.volumes
         ips, certificates, snapshots = apps.addresses, apps.certificates, Snapshots(volumes)
+        listing = Listing(self.machines)
         one = "/v1/apps/{app}"
         table: list[tuple[str, str, Handler]] = [
             ("GET", "/v1/platform/regions", self.regions),
-            ("GET", "/v1/tokens/current", self.tokens),
-            ("GET", "/v1/orgs/{org}/machines", self.org_machines),
+            ("POST", "/v1/platform/placements", self.machines.capacity.place),
+            ("GET", "/v1/tokens/current", self.access.current),
+            ("GET", "/v1/orgs/{org}/machines", listing.of_org),
             ("GET", "/v1/orgs/{org}/volumes", volumes.of_org),
             ("GET", "/v1/apps", apps.index),
             ("POST", "/v1/apps", apps.create),
             ("GET", one, apps.get),
             ("DELETE", one, apps.delete),
+            ("POST", f"{one}/deploy_token", self.access.deploy_token),
             ("GET", f"{one}/ip_assignments", ips.list),
             ("POST", f"{one}/ip_assignments", ips.assign),
             ("DELETE", f"{one}/ip_assignments/{{ip}}", ips.release),
@@ -84,45 +94,37 @@ class Fly:
             router.add_route(verb, path, handler)
 
     def _machine_routes(self, router: web.UrlDispatcher) -> None:
-        machines, actions = self.machines, Actions(self.machines)
+        machines, actions, attributes = self.machines, Actions(self.machines), Attributes(self.machines)
+        inside = Inside(self.machines)
         many = "/v1/apps/{app}/machines"
         one = many + "/{machine}"
         table: list[tuple[str, str, Handler]] = [
-            ("GET", many, machines.list),
+            ("GET", many, Listing(machines).of_app),
             ("POST", many, machines.create),
             ("GET", one, machines.get),
             ("POST", one, machines.update),
             ("DELETE", one, machines.delete),
-            ("GET", f"{one}/versions", machines.versions),
-            ("GET", f"{one}/events", machines.events),
-            *((verb, f"{one}/lease", machines.lease) for verb in ("GET", "POST", "DELETE")),
-            *((verb, f"{one}/metadata", machines.metadata) for verb in ("GET", "PUT", "PATCH")),
-            *((verb, f"{one}/metadata/{{key}}", machines.metadata_key) for verb in ("GET", "POST", "DELETE")),
-            ("GET", f"{one}/wait", actions.wait),
-            ("POST", f"{one}/start", actions.start),
-            ("POST", f"{one}/stop", actions.stop),
-            ("POST", f"{one}/suspend", actions.suspend),
-            ("POST", f"{one}/restart", actions.restart),
+            ("GET", f"{one}/versions", attributes.versions),
+            ("GET", f"{one}/events", attributes.events),
+            ("GET", f"{one}/lease", attributes.lease),
+            ("POST", f"{one}/lease", attributes.acquire),
+            ("DELETE", f"{one}/lease", attributes.release),
+            *((verb, f"{one}/metadata", attributes.metadata) for verb in ("GET", "PUT", "PATCH")),
+            *((verb, f"{one}/metadata/{{key}}", attributes.metadata_key) for verb in ("GET", "POST", "DELETE")),
+            ("GET", f"{one}/wait", Waiting(machines).wait),
+            *(("POST", f"{one}/{name}", getattr(actions, name)) for name in ("start", "stop", "suspend", "restart")),
             ("POST", f"{one}/signal", actions.signal),
-            ("POST", f"{one}/exec", actions.execute),
-            ("POST", f"{one}/cordon", actions.cordon),
-            ("POST", f"{one}/uncordon", actions.cordon),
+            *(("POST", f"{one}/{name}", actions.cordon) for name in ("cordon", "uncordon")),
+            ("POST", f"{one}/exec", inside.execute),
+            ("GET", f"{one}/ps", inside.processes),
+            *((verb, f"{one}/memory", inside.memory) for verb in ("GET", "PUT")),
+            ("POST", f"{one}/memory/reclaim", inside.reclaim),
         ]
         for verb, path, handler in table:
             router.add_route(verb, path, handler)
 
     async def regions(self, request: web.Request) -> web.Response:
         return web.json_response({"Regions": listed(), "Nearest": "ewr"})
-
-    async def tokens(self, request: web.Request) -> web.Response:
-        token = {"token_id": "1", "org_slug": "personal", "organization": "personal", "apps": [], "user": ""}
-        return web.json_response({"tokens": [token]})
-
-    async def org_machines(self, request: web.Request) -> web.Response:
-        apps = {a["name"] for a in self.cloud.store.list("app") if a["org"] == request.match_info["org"]}
-        found = [m for m in self.cloud.store.list("machine") if m["app"] in apps and m["state"] != "destroyed"]
-        items = [{**self.machines.show(m), "app_name": m["app"]} for m in found]
-        return web.json_response({"machines": items, "next_cursor": "", "error_regions": []})
 
     async def reset(self, cloud: Cloud) -> None:
         """Remove all apps with their machines and volumes."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 import time
 from typing import Any
 
 Lease = dict[str, Any]
 OWNER = "someone@example.test"
+TTL = 120  # seconds, when none is said; the real default is not documented
 
 
 class Held(Exception):
@@ -31,12 +33,12 @@ def check(lease: Lease | None, nonce: str | None) -> None:
 
 
 def acquire(lease: Lease | None, nonce: str | None, ttl: int, description: str, version: str) -> Lease:
-    """A new lease, or a later end of the caller's own."""
+    """A new lease of ``ttl`` seconds, or a later end of the caller's own, with the same nonce."""
     check(lease, nonce)
     held = alive(lease)
     return {
         "nonce": held["nonce"] if held else secrets.token_hex(6),
-        "expires_at": int(time.time()) + ttl,
+        "expires_at": math.ceil(time.time() + ttl),
         "owner": OWNER,
         "description": description,
         "version": version,

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import re
 import secrets as random
-import time
 from typing import Any
 
 from aiohttp import web
 
 from local_cloud.cloud import Cloud
-from local_cloud.fly import leases, view
-from local_cloud.fly.errors import fly_error
+from local_cloud.fly import leases, schema, view
+from local_cloud.fly.capacity import Capacity
+from local_cloud.fly.errors import fly_error, refuse
+from local_cloud.fly.events import note
 from local_cloud.fly.ids import machine_id, milliseconds, now, ulid
 from local_cloud.fly.names import FOREIGN
-from local_cloud.fly.runner import Runner, note
+from local_cloud.fly.runner import Runner
 from local_cloud.fly.validate import check_config
 
 Machine = dict[str, Any]
 GONE = "destroyed"
+RESTING = ("created", "stopped", "suspended", "failed")
+YES = ("true", "1")
+NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")
+HOST_SILENT = "deadline_exceeded: the host of machine {id} does not answer; it can only be destroyed with force"
 
 
 class Machines:
@@ -26,6 +32,7 @@ class Machines:
     def __init__(self, cloud: Cloud, runner: Runner) -> None:
         self.cloud = cloud
         self.runner = runner
+        self.capacity = Capacity(cloud)
 
     def app(self, request: web.Request) -> dict[str, Any]:
         """The app of the path."""
@@ -42,20 +49,26 @@ class Machines:
         return [machine for machine in found if deleted or machine["state"] != GONE]
 
     def machine(self, request: web.Request) -> Machine:
-        """The machine of the path; for a moment after it was made there is none."""
+        """The machine of the path; for a moment after it was made there is none, and some time after its end."""
         app = self.app(request)
         found = self.cloud.store.get("machine", request.match_info["machine"])
-        if found is None or found["app"] != app["name"]:
-            raise fly_error(404, f"machine not found: {request.match_info['machine']}")
-        if milliseconds() - found["born"] < self.cloud.settings.switches.fresh_404_seconds * 1000:
+        switches, at = self.cloud.settings.switches, milliseconds()
+        if (
+            found is None
+            or found["app"] != app["name"]
+            or at - found["born"] < switches.fresh_404_seconds * 1000
+            or (found["state"] == GONE and at - found.get("destroyed", at) > switches.destroyed_seconds * 1000)
+        ):
             raise fly_error(404, f"machine not found: {request.match_info['machine']}")
         return found
 
-    def held(self, request: web.Request) -> Machine:
-        """The machine of the path, if the caller may change it."""
+    def held(self, request: web.Request, silent_host: bool = False) -> Machine:
+        """The machine of the path, if the caller may change it. silent_host: also one whose host does not answer."""
         found = self.machine(request)
         if found["state"] in (GONE, "destroying"):
-            raise fly_error(404, "machine not found: it is destroyed")
+            raise fly_error(404, f"machine not found: {found['id']} is {found['state']}")
+        if found["host_status"] != "ok" and not silent_host:
+            raise fly_error(408, HOST_SILENT.format(**found))
         try:
             leases.check(found.get("lease"), request.headers.get("fly-machine-lease-nonce"))
         except leases.Held as problem:
@@ -64,52 +77,37 @@ class Machines:
 
     def show(self, machine: Machine, request: web.Request | None = None) -> dict[str, Any]:
         """As the API gives it."""
-        with_lease = bool(request and request.query.get("include_leases") in ("true", "1"))
+        with_lease = bool(request and request.query.get("include_leases") in YES)
         noise = self.cloud.settings.switches.wire_noise
         return view.shown(machine, self.runner.checks(machine["id"]), noise=noise, with_lease=with_lease)
 
-    async def list(self, request: web.Request) -> web.Response:
-        app = self.app(request)
-        query = request.query
-        found = self.of_app(app["name"], query.get("include_deleted") in ("true", "1"))
-        states = [state for value in query.getall("state", []) for state in value.split(",")]
-        found = [m for m in found if not states or m["state"] in states]
-        found = [m for m in found if query.get("region") in (None, "", m["region"])]
-        for key in query:
-            if key.startswith("metadata."):
-                wanted = query[key]
-                found = [m for m in found if (m["config"].get("metadata") or {}).get(key[9:]) == wanted]
-        if query.get("summary") in ("true", "1"):
-            return web.json_response([view.summary(m) for m in found])
-        return web.json_response([self.show(m, request) for m in found])
-
     async def create(self, request: web.Request) -> web.Response:
         app, body = self.app(request), await json_body(request)
-        config, region = body.get("config") or {}, body.get("region") or "ewr"
+        config, region = _config(body), body.get("region") or "ewr"
         check_config(config, region)
-        others = self.of_app(app["name"])
         name = body.get("name") or f"{random.token_hex(3)}-{random.token_hex(3)}"
-        if any(other["name"] == name for other in others):
+        if not NAME.match(name):
+            raise refuse(f"name {name} is not valid")
+        if any(other["name"] == name for other in self.of_app(app["name"])):
             raise fly_error(
                 409, f"already_exists: unique machine name violation, machine with name {name} already exists"
             )
         self.attachable(app["name"], config, region, None)
+        secrets_at_least(app, body)
+        self.capacity.check_create(region, bool(config.get("mounts")))
         machine = self.new(app["name"], name, region, config, body)
-        self.cloud.store.put("machine", machine["id"], machine)
+        self.runner.save(machine)
         self.remember(machine)
         self.attach(machine)
-        answer = self.show(machine)
-        if machine["lease"]:
-            answer["nonce"] = machine["lease"]["nonce"]
-        rests = body.get("skip_launch") or config.get("schedule")
-        self.cloud.spawn(self.runner.become(machine["id"], "stopped") if rests else self.runner.launch(machine["id"]))
+        rests = machine["rests"]
+        start = self.runner.become(machine["id"], "stopped", "launch") if rests else self.runner.launch(machine["id"])
+        self.cloud.spawn(start)
         self.cloud.store.put("app", app["name"], {**app, "status": "deployed"})
-        return web.json_response(answer)
+        return web.json_response(self.with_nonce(machine, machine["lease"]))
 
     def new(self, app: str, name: str, region: str, config: dict[str, Any], body: dict[str, Any]) -> Machine:
         """A machine that was just asked for."""
         instance = ulid()
-        ttl = int(body.get("lease_ttl") or 0)
         machine: Machine = {
             "id": machine_id(),
             "app": app,
@@ -124,21 +122,25 @@ class Machines:
             "events": [],
             "cordoned": bool(body.get("skip_service_registration")),
             "host_status": "ok",
-            "lease": leases.acquire(None, None, ttl, "", instance) if ttl else None,
+            "rests": bool(body.get("skip_launch") or config.get("schedule")),
+            "skip_secrets": bool(body.get("skip_secrets")),
+            "lease": lease_with(body, None, None, instance),
         }
         note(machine, "launch", "created", "user", {})
         return machine
+
+    def with_nonce(self, machine: Machine, lease: dict[str, Any] | None) -> dict[str, Any]:
+        """The machine, with the nonce of the lease that this very call has taken."""
+        return {**self.show(machine), **({"nonce": lease["nonce"]} if lease else {})}
 
     def attachable(self, app: str, config: dict[str, Any], region: str, machine: str | None) -> None:
         """Raise unless every mounted volume is there, in the region, and free."""
         for mount in config.get("mounts") or []:
             volume = self.cloud.store.get("volume", mount["volume"])
             if volume is None or volume["app"] != app or volume["state"] not in ("created", "hydrating"):
-                raise fly_error(400, f"invalid_argument: volume {mount['volume']} does not exist")
+                raise refuse(f"volume {mount['volume']} does not exist")
             if volume["region"] != region:
-                raise fly_error(
-                    400, f"invalid_argument: volume {volume['id']} is in region {volume['region']}, not {region}"
-                )
+                raise refuse(f"volume {volume['id']} is in region {volume['region']}, not {region}")
             if volume["attached_machine_id"] not in (None, machine):
                 raise fly_error(412, f"volume {volume['id']} is attached to machine {volume['attached_machine_id']}")
             if volume.get("full") and machine is None:
@@ -159,103 +161,77 @@ class Machines:
         self.cloud.store.put("version", key, kept)
 
     async def get(self, request: web.Request) -> web.Response:
-        return web.json_response(self.show(self.machine(request), request))
+        machine = self.machine(request)
+        version = request.query.get("version") or request.query.get("instance_id")
+        if version and version != machine["instance_id"]:
+            old = self.cloud.store.get("version", f"{machine['id']}/{version}")
+            if old is None:
+                raise fly_error(404, f"machine not found: {machine['id']} has no version {version}")
+            machine = {**machine, "instance_id": version, "config": old["user_config"], "state": "replaced"}
+        return web.json_response(self.show(machine, request))
 
     async def update(self, request: web.Request) -> web.Response:
         machine, body = self.held(request), await json_body(request)
-        config = body.get("config") or {}
+        config = _config(body)
         check_config(config, machine["region"])
         expected = body.get("current_version")
         if expected and expected != machine["instance_id"]:
             raise fly_error(412, f"failed_precondition: current version is {machine['instance_id']}, not {expected}")
         mounted = [mount["volume"] for mount in machine["config"].get("mounts") or []]
         if [mount["volume"] for mount in config.get("mounts") or []] != mounted:
-            raise fly_error(400, "invalid_argument: can't change the volume of an existing machine")
-        asleep = machine["state"] in ("stopped", "suspended", "created") and body.get("skip_launch")
-        machine.update(config=config, instance_id=ulid())
+            raise refuse("can't change the volume of an existing machine")
+        secrets_at_least(self.app(request), body)
+        self.capacity.check_update(machine, config)
+        before, instance = machine["state"], ulid()
+        asleep = before in ("stopped", "suspended", "created") and bool(body.get("skip_launch"))
+        lease = lease_with(body, machine.get("lease"), request.headers.get("fly-machine-lease-nonce"), instance)
+        machine.update(config=config, instance_id=instance, image={}, skip_secrets=bool(body.get("skip_secrets")))
+        machine.update(state="stopped" if asleep else "replacing", restarts=[], rests=asleep)
         if body.get("skip_service_registration") is not None:
             machine["cordoned"] = bool(body["skip_service_registration"])
-        if machine["state"] not in ("stopped", "suspended", "created"):
-            machine["state"] = "replacing"
+        if lease:
+            machine["lease"] = lease
         note(machine, "update", machine["state"], "user", {})
         self.runner.save(machine)
         self.remember(machine)
         if not asleep:
-            self.cloud.spawn(self.runner.restart(machine["id"], "update"))
-        return web.json_response(self.show(machine))
+            self.cloud.spawn(self.runner.replace(machine["id"]))
+        elif before == "suspended":
+            self.cloud.spawn(self.runner.stop(machine["id"]))  # its frozen memory is of the old version
+        return web.json_response(self.with_nonce(machine, lease))
 
     async def delete(self, request: web.Request) -> web.Response:
-        machine = self.machine(request)
-        if machine["state"] == GONE:
-            raise fly_error(404, "machine not found: it is destroyed")
-        machine = self.held(request)
-        force = any(request.query.get(key) in ("true", "1") for key in ("force", "kill"))
-        if machine["state"] in ("started", "starting", "replacing") and not force:
+        force = any(request.query.get(key) in YES for key in ("force", "kill"))
+        machine = self.held(request, silent_host=force)
+        if machine["state"] not in RESTING and not force:
             raise fly_error(
                 412, f"failed_precondition: unable to destroy machine, not currently stopped: {machine['state']}"
             )
         await self.runner.destroy(machine["id"])
         return web.json_response({"ok": True})
 
-    async def versions(self, request: web.Request) -> web.Response:
-        machine = self.machine(request)
-        found = [item for item in self.cloud.store.list("version") if item["machine"] == machine["id"]]
-        return web.json_response([{k: i[k] for k in ("version", "user_config")} for i in reversed(found)])
 
-    async def events(self, request: web.Request) -> web.Response:
-        limit = min(int(request.query.get("limit", "20")), 50)
-        return web.json_response(self.machine(request)["events"][:limit])
+def _config(body: dict[str, Any]) -> dict[str, Any]:
+    """The config of a request; the types of all else are right."""
+    schema.check(body, schema.BODY)
+    return body.get("config") or {}
 
-    async def lease(self, request: web.Request) -> web.Response:
-        machine = self.machine(request)
-        nonce = request.headers.get("fly-machine-lease-nonce")
-        held = leases.alive(machine.get("lease"))
-        if request.method == "GET":
-            if not held:
-                raise fly_error(404, "lease not found")
-            return web.json_response({"status": "success", "data": {k: v for k, v in held.items() if k != "nonce"}})
-        if request.method == "DELETE":
-            if not held:
-                raise fly_error(404, "lease not found")
-            machine = self.held(request)
-            self.runner.save({**machine, "lease": None})
-            return web.json_response({"status": "success", "data": {"ok": True}})
-        body = await json_body(request) if request.body_exists else {}
-        ttl = int(body.get("ttl") or request.query.get("ttl") or 120)
-        try:
-            made = leases.acquire(held, nonce, ttl, body.get("description") or "", machine["instance_id"])
-        except leases.Held as problem:
-            raise fly_error(409, str(problem)) from None
-        self.runner.save({**machine, "lease": made})
-        return web.json_response({"status": "success", "data": made}, status=201)
 
-    async def metadata(self, request: web.Request) -> web.Response:
-        machine = self.machine(request)
-        kept: dict[str, str] = dict(machine["config"].get("metadata") or {})
-        if request.method == "GET":
-            return web.json_response(kept)
-        body = await json_body(request)
-        expected = body.get("machine_version")
-        if expected and expected != machine["instance_id"]:
-            raise fly_error(412, "failed_precondition: machine version mismatch")
-        kept.update(body.get("metadata") or {})
-        return self.keep(machine, {key: value for key, value in kept.items() if value})
+def lease_with(body: dict[str, Any], lease: Any, nonce: str | None, version: str) -> dict[str, Any] | None:
+    """The lease that a create or update takes along, if it asks for one."""
+    ttl = body.get("lease_ttl") or 0
+    if ttl < 0:
+        raise refuse("lease_ttl must be 0 or more seconds")
+    return leases.acquire(lease, nonce, ttl, "", version) if ttl else None
 
-    async def metadata_key(self, request: web.Request) -> web.Response:
-        machine, key = self.machine(request), request.match_info["key"]
-        kept: dict[str, str] = dict(machine["config"].get("metadata") or {})
-        if request.method == "POST":
-            return self.keep(machine, {**kept, key: (await json_body(request))["value"]})
-        if key not in kept:
-            raise fly_error(404, "metadata key not found")
-        if request.method == "DELETE":
-            return self.keep(machine, {name: value for name, value in kept.items() if name != key})
-        return web.json_response({"value": kept[key]})
 
-    def keep(self, machine: Machine, metadata: dict[str, str]) -> web.Response:
-        """Write metadata without a new version."""
-        self.runner.save({**machine, "config": {**machine["config"], "metadata": metadata}})
-        return web.Response(status=204)
+def secrets_at_least(app: dict[str, Any], body: dict[str, Any]) -> None:
+    """Raise unless the app's secrets are as new as ``min_secrets_version`` wants them."""
+    wanted = body.get("min_secrets_version") or 0
+    if wanted > int(app["secrets_version"]):
+        raise fly_error(
+            412, f"failed_precondition: secrets version {wanted} is not there; it is {app['secrets_version']}"
+        )
 
 
 async def json_body(request: web.Request) -> dict[str, Any]:
@@ -263,12 +239,7 @@ async def json_body(request: web.Request) -> dict[str, Any]:
     try:
         body = await request.json()
     except ValueError:
-        raise fly_error(400, "invalid_argument: the body is no JSON") from None
+        raise refuse("the body is no JSON") from None
     if not isinstance(body, dict):
-        raise fly_error(400, "invalid_argument: the body is no object")
+        raise refuse("the body is no object")
     return body
-
-
-def deadline(seconds: float) -> float:
-    """A moment on the monotonic clock."""
-    return time.monotonic() + seconds

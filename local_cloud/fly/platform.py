@@ -1,6 +1,13 @@
-"""Regions (reference fly 2.6)."""
+"""Regions and sizes (reference fly 2.6, 2.7)."""
 
 from __future__ import annotations
+
+from typing import Any
+
+PRESETS: dict[str, tuple[str, int, int]] = {
+    **{f"shared-cpu-{cpus}x": ("shared", cpus, 256 * cpus) for cpus in (1, 2, 4, 6, 8)},
+    **{f"performance-{cpus}x": ("performance", cpus, 2048 * cpus) for cpus in (1, 2, 4, 8, 16)},
+}
 
 REGIONS: dict[str, tuple[str, float, float]] = {
     "ams": ("Amsterdam, Netherlands", 52.37, 4.90),
@@ -22,6 +29,13 @@ REGIONS: dict[str, tuple[str, float, float]] = {
     "syd": ("Sydney, Australia", -33.87, 151.21),
     "yyz": ("Toronto, Canada", 43.64, -79.36),
 }
+
+
+def guest_of(config: dict[str, Any]) -> tuple[str, int, int]:
+    """Kind, number of processors and memory in MB of a machine's config."""
+    kind, cpus, memory = PRESETS.get(config.get("size") or "", ("shared", 1, 256))
+    given = config.get("guest") or {}
+    return given.get("cpu_kind") or kind, given.get("cpus") or cpus, given.get("memory_mb") or memory
 
 
 def listed() -> list[dict[str, object]]:

@@ -1,4 +1,4 @@
-"""Machines as containers: start, stop, watch, restart."""
+"""Machines as containers: start, stop, suspend, watch, restart."""
 
 from __future__ import annotations
 
@@ -10,15 +10,18 @@ import aiohttp
 
 from local_cloud.cloud import Cloud
 from local_cloud.docker import DockerError
-from local_cloud.fly import container
-from local_cloud.fly.checks import Watch
+from local_cloud.fly import container, engine, policy
+from local_cloud.fly.boot import Boot
+from local_cloud.fly.checks import Watches
 from local_cloud.fly.durations import seconds
+from local_cloud.fly.events import exit_fields, note
+from local_cloud.fly.history import History
 from local_cloud.fly.ids import milliseconds, now, ulid
 
 log = logging.getLogger("local_cloud.fly")
 Machine = dict[str, Any]
-EVENTS_KEPT = 50
-RESTART_WINDOW = 300.0  # seconds in which restarts are counted
+ONWARD = {"destroying": ("destroying", "destroyed"), "destroyed": ()}  # there is no way back from these
+TROUBLE = (DockerError, aiohttp.ClientError, OSError, ValueError)
 
 
 class Runner:
@@ -26,11 +29,13 @@ class Runner:
 
     def __init__(self, cloud: Cloud) -> None:
         self.cloud = cloud
-        self.watches: dict[str, Watch] = {}
-        self._locks: dict[str, asyncio.Lock] = {}
-        self._session: aiohttp.ClientSession | None = None
-        self._stopping: set[str] = set()
+        self.boot = Boot(cloud)
+        self.history = History()
+        self.watches = Watches()
         self.changed = asyncio.Condition()
+        self._locks: dict[str, asyncio.Lock] = {}
+        self._runs: dict[str, str] = {}  # machine -> the run whose end would be news
+        self.name, self.volume = self.boot.name, self.boot.volume
 
     def load(self, machine_id: str) -> Machine | None:
         """The machine as it is stored."""
@@ -40,214 +45,248 @@ class Runner:
         """Store it."""
         machine["updated_at"] = now()
         self.cloud.store.put("machine", machine["id"], machine)
+        self.history.note(machine)
 
     async def become(self, machine_id: str, state: str, event: str = "", source: str = "flyd", **request: Any) -> None:
         """Change the state, note the event, wake those who wait."""
         machine = self.load(machine_id)
-        if machine is None:
+        if machine is None or state not in ONWARD.get(machine["state"], (state,)):
             return
         machine["state"] = state
+        if state == "destroyed":
+            machine["destroyed"] = milliseconds()
         if event:
             note(machine, event, state, source, request)
         self.save(machine)
         async with self.changed:
             self.changed.notify_all()
+        if state == "failed":
+            self.stand_in(machine_id)
 
-    def name(self, machine_id: str) -> str:
-        """The container's name."""
-        return f"{self.cloud.settings.prefix}-m-{machine_id}"
-
-    def secrets(self, app: str) -> dict[str, str]:
-        """What the machine's environment gets on top."""
-        found = (item for item in self.cloud.store.list("secret") if item["app"] == app)
-        return {item["name"]: item["value"] for item in found}
+    def lock(self, machine_id: str) -> asyncio.Lock:
+        """What keeps the steps of one machine apart."""
+        return self._locks.setdefault(machine_id, asyncio.Lock())
 
     async def launch(self, machine_id: str) -> None:
-        """Start with a fresh root file system."""
-        async with self._locks.setdefault(machine_id, asyncio.Lock()):
+        """Start what rests: with a fresh root file system, or where it was suspended."""
+        async with self.lock(machine_id):
             machine = self.load(machine_id)
-            if machine is None or machine["state"] in ("destroying", "destroyed"):
+            if machine is None or machine["state"] in ("started", "destroying", "destroyed"):
                 return
-            await self.become(machine_id, "starting")
-            try:
-                await asyncio.sleep(self.cloud.settings.switches.machine_start_seconds)
-                await self._run(machine)
-            except (DockerError, aiohttp.ClientError, OSError) as problem:
-                log.warning("machine %s: %s", machine_id, problem)
-                await self.become(machine_id, "failed", "launch", error=str(problem))
+            if machine["host_status"] != "ok":
+                return
+            if machine.get("asleep"):
+                await self._resume(machine)
+            else:
+                await self._boot(machine_id)
 
-    async def _run(self, machine: Machine) -> None:
-        cloud, app, name = self.cloud, machine["app"], self.name(machine["id"])
-        registry = f"localhost:{cloud.settings.port(4)}"
-        image = container.image_reference(machine["config"]["image"], registry)
-        if await cloud.docker.image(image) is None or "@" not in image:
-            await cloud.docker.pull(image, "x", cloud.settings.tokens["fly"])
-        found = await cloud.docker.image(image) or {}
-        secrets = self.secrets(app)
-        names = {"network": cloud.settings.network}
-        names.update({f"volume:{m['volume']}": self.volume(m["volume"]) for m in machine["config"].get("mounts") or []})
-        body = container.container_config(
-            app, machine, image, secrets, names, cloud.settings.labels, (found.get("Config") or {}).get("Env")
-        )
-        await cloud.docker.remove(name)
-        await cloud.docker.create(name, body)
-        wanted = container.files(machine["config"], secrets)
-        if wanted:
-            await cloud.docker.put_files(name, wanted)
-        await cloud.docker.start(name)
-        await self.started(machine["id"])
+    async def _boot(self, machine_id: str, again: bool = False) -> None:
+        """again: as the last time, without secrets that were staged since."""
+        await self.become(machine_id, "starting")
+        try:
+            await asyncio.sleep(self.cloud.settings.switches.machine_start_seconds)
+            machine = self.load(machine_id)
+            if machine is None or machine["state"] != "starting":
+                return  # destroyed meanwhile
+            made = await self.boot.make(machine, again)
+            machine = self.load(machine_id)
+            if machine is None or machine["state"] != "starting":
+                return
+            self.save({**machine, **{key: made[key] for key in ("image", "private_ip") if key in made}})
+            await self.cloud.docker.start(self.name(machine_id))
+        except TROUBLE as problem:
+            log.warning("machine %s: %s", machine_id, problem)
+            await self._not_launched(machine_id, str(problem))
+            return
+        await self.started(machine_id)
 
-    def volume(self, volume_id: str) -> str:
-        """The Docker volume of a Fly volume."""
-        return f"{self.cloud.settings.prefix}-{volume_id}"
+    async def _not_launched(self, machine_id: str, reason: str) -> None:
+        """``failed`` rests; ``launch_failed``, of a machine that never ran, is destroyed (reference fly 2.2)."""
+        machine = self.load(machine_id)
+        if machine is None or machine["state"] in ("destroying", "destroyed"):
+            return
+        ran = any(event["type"] == "start" and event["status"] == "started" for event in machine["events"])
+        state = "failed" if ran else self.cloud.settings.switches.launch_failure
+        await self.become(machine_id, state, "launch", error=reason)
+        if state == "launch_failed":
+            self.cloud.spawn(self.destroy(machine_id))
 
-    async def started(self, machine_id: str) -> None:
-        """Note addresses, begin to watch."""
+    async def started(self, machine_id: str, adopted: bool = False) -> None:
+        """Note addresses, begin to watch. adopted: it ran before this process did."""
         found = await self.cloud.docker.inspect(self.name(machine_id)) or {}
-        networks = found.get("NetworkSettings", {}).get("Networks", {})
-        own = networks.get(self.cloud.settings.network, {})
+        own = found.get("NetworkSettings", {}).get("Networks", {}).get(self.cloud.settings.network, {})
         machine = self.load(machine_id)
-        if machine is None:
+        if machine is None or machine["state"] in ("destroying", "destroyed"):
             return
-        machine["private_ip"], machine["ip4"] = own.get("GlobalIPv6Address", ""), own.get("IPAddress", "")
+        machine["private_ip"] = own.get("GlobalIPv6Address") or machine.get("private_ip", "")
+        machine["ip4"], machine["asleep"] = own.get("IPAddress", ""), False
         self.save(machine)
-        await self.become(machine_id, "started", "start")
-        if self._session is None:
-            self._session = aiohttp.ClientSession()
-        self.watches[machine_id] = Watch(machine["ip4"], machine["config"], self._session, now)
-        self.cloud.spawn(self._until_exit(machine_id, found.get("Id", "")))
+        if not adopted:
+            await self.become(machine_id, "started", "start")
+        self.watches.begin(machine)
+        if machine_id not in self._runs:
+            self._runs[machine_id] = ulid()
+            self.cloud.spawn(self._until_exit(machine_id, self._runs[machine_id]))
 
-    async def _until_exit(self, machine_id: str, container_id: str) -> None:
-        code = await self.cloud.docker.wait(container_id)
-        found = await self.cloud.docker.inspect(container_id) or {}
-        self._unwatch(machine_id)
-        if machine_id in self._stopping:
-            return  # whoever stops it says what it becomes
-        await self._exited(machine_id, code, bool(found.get("State", {}).get("OOMKilled")))
+    def checks(self, machine_id: str) -> list[dict[str, Any]]:
+        """Statuses of the checks as they are now."""
+        return self.watches.statuses(machine_id)
 
-    async def _exited(self, machine_id: str, code: int, killed: bool) -> None:
-        machine = self.load(machine_id)
-        if machine is None or machine["state"] not in ("started", "starting"):
-            return
-        recent = [at for at in machine.get("restarts", []) if milliseconds() - at < RESTART_WINDOW * 1000]
-        again = restarts(machine["config"], code, len(recent))
-        exit_event = exit_fields(code, killed, requested=False, restarting=again)
-        await self.become(machine_id, "stopped", "exit", exit_event=exit_event, restart_count=len(recent))
-        if again:
-            machine = self.load(machine_id) or machine
-            machine["restarts"] = [*recent, milliseconds()]
+    async def _until_exit(self, machine_id: str, run: str) -> None:
+        code = await self.cloud.docker.wait(self.name(machine_id))
+        found = await self.cloud.docker.inspect(self.name(machine_id)) or {}
+        await self.ended(machine_id, run, code, bool(found.get("State", {}).get("OOMKilled")))
+
+    async def ended(self, machine_id: str, run: str, code: int, killed: bool) -> None:
+        """What follows when a container ends by itself: a restart, an end, or the machine's own destruction."""
+        async with self.lock(machine_id):
+            machine = self.load(machine_id)
+            if machine is None or self._runs.get(machine_id) != run:
+                return  # whoever stopped it says what it becomes
+            del self._runs[machine_id]
+            self.watches.end(machine_id)
+            if machine["state"] == "suspended":
+                return  # a start goes on with its files
+            recent = [at for at in machine.get("restarts", []) if milliseconds() - at < policy.WINDOW * 1000]
+            again = policy.restarts(machine["config"], code, len(recent))
+            machine.update(restarts=[*recent, milliseconds()] if again else recent, asleep=False)
             self.save(machine)
-            await asyncio.sleep(min(5.0, 0.2 * 2 ** len(recent)))
-            current = self.load(machine_id)
-            if current and current["state"] == "stopped" and current["instance_id"] == machine["instance_id"]:
-                await self.launch(machine_id)
+            fields = exit_fields(code, killed, requested=False, restarting=again)
+            state = "restarting" if again else "stopped"
+            await self.become(machine_id, state, "exit", exit_event=fields, restart_count=len(recent))
+        if again:
+            await asyncio.sleep(policy.pause(len(recent)))
+            await self._once_more(machine_id, machine["instance_id"])
         elif machine["config"].get("auto_destroy"):
             await self.destroy(machine_id)
+
+    async def _once_more(self, machine_id: str, instance: str) -> None:
+        async with self.lock(machine_id):
+            machine = self.load(machine_id)
+            if machine and (machine["state"], machine["instance_id"]) == ("restarting", instance):
+                await self._boot(machine_id, again=True)
 
     async def stop(
         self, machine_id: str, state: str = "stopped", signal: str | None = None, limit: float | None = None
     ) -> None:
-        """Stop as its stop_config says; it ends as ``state``."""
-        async with self._locks.setdefault(machine_id, asyncio.Lock()):
-            await self._stop(machine_id, state, signal, limit)
+        """Stop as its stop_config says; it ends as ``state``. ``suspended`` freezes it, if it can be."""
+        async with self.lock(machine_id):
+            machine = self.load(machine_id)
+            if machine is None or machine["state"] == "destroyed":
+                return
+            if state == "suspended" and container.can_suspend(machine["config"]):
+                await self._suspend(machine)
+            else:
+                await self._stop(machine_id, "stopped" if state == "suspended" else state, signal, limit)
 
     async def _stop(self, machine_id: str, state: str, signal: str | None = None, limit: float | None = None) -> None:
+        """End its container; an exit event is noted if there was one."""
         machine = self.load(machine_id)
         if machine is None:
             return
-        stop = machine["config"].get("stop_config") or {}
-        wait = limit if limit is not None else seconds(stop.get("timeout"), 5.0)
-        running = machine["state"] in ("started", "starting", "stopping", "replacing", "restarting", "destroying")
-        self._stopping.add(machine_id)
-        try:
-            self._unwatch(machine_id)
-            if running:
-                await self.cloud.docker.stop(self.name(machine_id), int(wait), signal or stop.get("signal") or "SIGINT")
-            found = await self.cloud.docker.inspect(self.name(machine_id)) or {}
-            code = int(found.get("State", {}).get("ExitCode", 0))
-            if found and running:
-                fields = exit_fields(code, False, requested=True, restarting=False)
-                await self.become(machine_id, state, "exit", exit_event=fields)
-            else:
-                await self.become(machine_id, state)
-        finally:
-            self._stopping.discard(machine_id)
+        self._runs.pop(machine_id, None)
+        self.watches.end(machine_id)
+        name, docker = self.name(machine_id), self.cloud.docker
+        found = (await docker.inspect(name) or {}).get("State", {})
+        if found.get("Running"):
+            stop = machine["config"].get("stop_config") or {}
+            wait = limit if limit is not None else seconds(stop.get("timeout"), 5.0)
+            signal = "SIGKILL" if found.get("Paused") else signal or stop.get("signal") or "SIGINT"
+            await docker.stop(name, int(wait), signal)
+            code = int((await docker.inspect(name) or {}).get("State", {}).get("ExitCode", 0))
+            fields = exit_fields(code, False, requested=True, restarting=False)
+            await self._rested(machine_id, state, "exit", exit_event=fields)
+        else:
+            await self._rested(machine_id, state, "stop" if machine["state"] != state else "")
 
-    async def restart(self, machine_id: str, event: str = "restart") -> None:
-        """Stop, then start with a fresh root file system."""
-        await self.become(machine_id, "restarting" if event == "restart" else "replacing", event, "user")
-        await self.stop(machine_id, "stopped")
-        await self.launch(machine_id)
+    async def _rested(self, machine_id: str, state: str, event: str, **request: Any) -> None:
+        machine = self.load(machine_id)
+        if machine is None:
+            return
+        self.save({**machine, "asleep": False})
+        await self.become(machine_id, state, event, **request)
+
+    async def _suspend(self, machine: Machine) -> None:
+        """Frozen and off the network, so that no name leads to it."""
+        self.watches.end(machine["id"])
+        name, docker = self.name(machine["id"]), self.cloud.docker
+        try:
+            await engine.pause(docker, name)
+            await engine.leave(docker, self.cloud.settings.network, name)
+        except DockerError as problem:  # it ended just now
+            log.info("machine %s cannot be suspended: %s", machine["id"], problem)
+            await self._stop(machine["id"], "stopped")
+            return
+        self.save({**(self.load(machine["id"]) or machine), "asleep": True})
+        await self.become(machine["id"], "suspended", "suspend")
+
+    async def _resume(self, machine: Machine) -> None:
+        """Go on where it was; if that is not possible a cold start with the same files."""
+        await self.become(machine["id"], "starting")
+        docker, name = self.cloud.docker, self.name(machine["id"])
+        found = await docker.inspect(name) or {}
+        if not found:
+            await self._boot(machine["id"], again=True)
+            return
+        try:
+            await self.join(machine)
+            if found["State"]["Paused"]:
+                await engine.unpause(docker, name)
+            await docker.start(name)
+        except TROUBLE as problem:
+            await self._not_launched(machine["id"], str(problem))
+            return
+        await self.started(machine["id"])
+
+    async def join(self, machine: Machine) -> None:
+        """Put it (back) on 6PN."""
+        names = container.aliases(machine["app"], machine)
+        address, network = machine.get("private_ip", ""), self.cloud.settings.network
+        await engine.join(self.cloud.docker, network, self.name(machine["id"]), names, address)
+
+    async def restart(self, machine_id: str, signal: str | None = None, limit: float | None = None) -> None:
+        """Stop, then start the same version with a fresh root file system."""
+        await self._again(machine_id, True, signal, limit)
+
+    async def replace(self, machine_id: str) -> None:
+        """Stop the old version, start the new one."""
+        await self._again(machine_id, False, None, None)
+
+    async def _again(self, machine_id: str, same: bool, signal: str | None, limit: float | None) -> None:
+        async with self.lock(machine_id):
+            machine = self.load(machine_id)
+            if machine is None or machine["state"] in ("destroying", "destroyed"):
+                return
+            await self._stop(machine_id, machine["state"], signal, limit)
+            await self._boot(machine_id, again=same)
 
     async def destroy(self, machine_id: str) -> None:
         """Remove the container; the record stays as ``destroyed``, volumes are given back."""
-        async with self._locks.setdefault(machine_id, asyncio.Lock()):
-            await self.become(machine_id, "destroying", "destroy", "user")
-            self._stopping.add(machine_id)
-            self._unwatch(machine_id)
+        machine = self.load(machine_id)
+        if machine is None or machine["state"] == "destroyed":
+            return
+        await self.become(machine_id, "destroying", "destroy", "user")
+        self._runs.pop(machine_id, None)
+        await self.cloud.docker.kill(self.name(machine_id))  # whoever waits for its end need not wait longer
+        async with self.lock(machine_id):
+            self.watches.end(machine_id)
             await self.cloud.docker.remove(self.name(machine_id))
-            self._stopping.discard(machine_id)
-            for volume in self.cloud.store.list("volume"):
-                if volume["attached_machine_id"] == machine_id:
-                    self.cloud.store.put("volume", volume["id"], {**volume, "attached_machine_id": None})
+            self.cloud.store.delete("boot", machine_id)
             await self.become(machine_id, "destroyed", "destroy")
+        self.cloud.spawn(self._detach(machine_id))
 
-    def _unwatch(self, machine_id: str) -> None:
-        watch = self.watches.pop(machine_id, None)
-        if watch:
-            watch.stop()
+    async def _detach(self, machine_id: str) -> None:
+        await asyncio.sleep(self.cloud.settings.switches.detach_seconds)
+        for volume in self.cloud.store.list("volume"):
+            if volume["attached_machine_id"] == machine_id:
+                self.cloud.store.put("volume", volume["id"], {**volume, "attached_machine_id": None})
 
-    def checks(self, machine_id: str) -> list[dict[str, Any]]:
-        """Statuses of the checks as they are now."""
-        watch = self.watches.get(machine_id)
-        return list(watch.statuses.values()) if watch else []
-
-    async def restore(self) -> None:
-        """After a start of the cloud: adopt what runs, start what should run."""
-        for machine in self.cloud.store.list("machine"):
-            if machine["state"] not in ("started", "starting", "restarting", "replacing"):
-                continue
-            found = await self.cloud.docker.inspect(self.name(machine["id"]))
-            if found and found["State"]["Running"]:
-                await self.started(machine["id"])
-            else:
-                self.cloud.spawn(self.launch(machine["id"]))
+    def stand_in(self, machine_id: str) -> None:
+        """Start the machines that stand by for this one (reference fly 2.7, ``standbys``)."""
+        for other in self.cloud.store.list("machine"):
+            if machine_id in (other["config"].get("standbys") or []) and other["state"] in ("stopped", "suspended"):
+                self.cloud.spawn(self.launch(other["id"]))
 
     async def close(self) -> None:
         """Give the connections back."""
-        if self._session:
-            await self._session.close()
-
-
-def note(machine: Machine, kind: str, status: str, source: str, request: dict[str, Any]) -> None:
-    """Put an event at the head of the machine's list."""
-    event = {"id": ulid(), "type": kind, "status": status, "source": source, "timestamp": milliseconds()}
-    if request:
-        event["request"] = request
-    machine["events"] = [event, *machine["events"]][:EVENTS_KEPT]
-
-
-def exit_fields(code: int, oom: bool, *, requested: bool, restarting: bool) -> dict[str, Any]:
-    """An exit event's body (reference fly 2.3)."""
-    signal = code - 128 if code > 128 else -1
-    return {
-        "exit_code": code,
-        "guest_exit_code": code,
-        "guest_signal": signal,
-        "signal": signal,
-        "oom_killed": oom,
-        "requested_stop": requested,
-        "restarting": restarting,
-        "exited_at": now(),
-    }
-
-
-def restarts(config: dict[str, Any], code: int, so_far: int) -> bool:
-    """Whether the restart policy starts it again."""
-    policy = config.get("restart") or {}
-    kind = policy.get("policy") or "on-failure"
-    if config.get("schedule") or config.get("auto_destroy") or kind == "no":
-        return False
-    if kind == "always":
-        return True
-    return code != 0 and so_far < int(policy.get("max_retries") or 10)
+        await self.watches.close()

@@ -12,23 +12,26 @@ Machine = dict[str, Any]
 REFERENCE = re.compile(
     r"^(?:(?P<registry>[^/]*[.:][^/]*|localhost[^/]*)/)?(?P<repository>[^@:]+)(?::(?P<tag>[^@]+))?(?:@(?P<digest>.+))?$"
 )
+PARTS = ("registry", "repository", "tag", "digest")
 
 
-def image_ref(image: str) -> dict[str, Any]:
-    """The parts of an image reference."""
+def image_ref(image: str, digest: str = "") -> dict[str, Any]:
+    """The parts of an image reference, resolved. digest: what its tag led to when the version was first started."""
     found = REFERENCE.match(image)
-    parts = found.groupdict() if found else {"registry": None, "repository": image, "tag": None, "digest": None}
+    parts: dict[str, Any] = found.groupdict() if found else {**dict.fromkeys(PARTS), "repository": image}
+    official = not parts["registry"] and "/" not in parts["repository"]
     return {
         "registry": parts["registry"] or "registry-1.docker.io",
-        "repository": parts["repository"],
+        "repository": f"library/{parts['repository']}" if official else parts["repository"],
         "tag": parts["tag"] or ("" if parts["digest"] else "latest"),
-        "digest": parts["digest"] or "",
+        "digest": parts["digest"] or digest,
         "labels": {},
     }
 
 
 def shown(machine: Machine, checks: list[dict[str, Any]], *, noise: bool, with_lease: bool = False) -> dict[str, Any]:
-    """The whole machine."""
+    """The whole machine. Of one whose host does not answer the config is what others remember of it."""
+    config = noisy(machine["config"]) if noise else machine["config"]
     made = {
         "id": machine["id"],
         "name": machine["name"],
@@ -37,8 +40,8 @@ def shown(machine: Machine, checks: list[dict[str, Any]], *, noise: bool, with_l
         "instance_id": machine["instance_id"],
         "version": machine["instance_id"],
         "private_ip": machine.get("private_ip", ""),
-        "config": noisy(machine["config"]) if noise else machine["config"],
-        "image_ref": image_ref(machine["config"]["image"]),
+        "config": config if machine["host_status"] == "ok" else None,
+        "image_ref": image_ref(machine["config"]["image"], (machine.get("image") or {}).get("digest", "")),
         "created_at": machine["created_at"],
         "updated_at": machine["updated_at"],
         "events": machine["events"][:20],
@@ -46,6 +49,8 @@ def shown(machine: Machine, checks: list[dict[str, Any]], *, noise: bool, with_l
         "cordoned": machine["cordoned"],
         "host_status": machine["host_status"],
     }
+    if machine["host_status"] != "ok":
+        made["incomplete_config"] = config
     held = leases.alive(machine.get("lease"))
     if with_lease and held:
         made["lease"] = {key: held[key] for key in ("description", "expires_at", "owner")}
@@ -55,4 +60,5 @@ def shown(machine: Machine, checks: list[dict[str, Any]], *, noise: bool, with_l
 def summary(machine: Machine) -> dict[str, Any]:
     """Without config, checks and events, as ``?summary=true`` gives it."""
     made = shown(machine, [], noise=False)
-    return {key: value for key, value in made.items() if key not in ("config", "checks", "events", "host_status")}
+    hidden = ("config", "incomplete_config", "checks", "events", "host_status")
+    return {key: value for key, value in made.items() if key not in hidden}
