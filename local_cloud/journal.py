@@ -15,6 +15,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 REDACTED = "********"
 SECRET_KEYS = frozenset(
     {"password", "raw_value", "private_key", "token", "uri", "value", "nonce", "secret", "Authorization"}
+    | {"stdin", "stdout", "stderr"}  # of commands in machines, which may print their environment
     | {"client_secret", "code", "code_verifier", "access_token", "refresh_token"}  # of OAuth
 )
 SECRET_MAPS = frozenset({"values", "env"})

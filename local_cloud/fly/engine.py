@@ -29,7 +29,7 @@ async def join(docker: Docker, network: str, container: str, aliases: list[str],
 
 
 async def leave(docker: Docker, network: str, container: str) -> None:
-    """Take it off a network; not there is fine."""
+    """Take it off a network; not there is fine, which the engine says with any of three statuses."""
     body = {"Container": container, "Force": True}
     await docker.call("POST", f"/networks/{network}/disconnect", body=body, accept=(403, 404, 500))
 

@@ -17,6 +17,7 @@ FORM = "application/x-www-form-urlencoded"
         ("/v1/apps", {"app_name": "web"}, {"app_name": "web"}),
         ("/v1/apps/web/secrets", {"values": {"A": "x", "B": None}}, {"values": {"A": REDACTED, "B": None}}),
         ("/v1/apps/web/machines", {"config": {"env": {"A": "x"}}}, {"config": {"env": {"A": REDACTED}}}),
+        ("/v1/apps/web/machines/1/exec", {"exit_code": 0, "stdout": "A=x"}, {"exit_code": 0, "stdout": REDACTED}),
         ("/v2/databases/1/firewall", {"rules": [{"value": "1.2.3.4"}]}, {"rules": [{"value": "1.2.3.4"}]}),
         ("/v1/subscriptions", {"password": "x", "name": "events"}, {"password": REDACTED, "name": "events"}),
     ],
