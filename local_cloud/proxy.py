@@ -162,7 +162,7 @@ class Relay:
     ) -> Unanswered | Replay | None:
         pump = http1.begun(exchange.upload.pump(writer))
         try:
-            head = await self._answer_head(exchange, reader, pump)
+            head = await self._answer_head(exchange, place, reader, pump)
             if head is None or isinstance(head, Unanswered):
                 return head
             wanted = replay(head.get("fly-replay"), place.id) if head.get("fly-replay") else None
@@ -190,15 +190,19 @@ class Relay:
         return http1.begun(watch())
 
     async def _answer_head(
-        self, exchange: Exchange, reader: asyncio.StreamReader, pump: asyncio.Future[Any]
+        self, exchange: Exchange, place: Place, reader: asyncio.StreamReader, pump: asyncio.Future[Any]
     ) -> Head | Unanswered | None:
-        """The answer's head; interim ones are passed on. None: the client left."""
+        """The answer's head; interim ones are passed on. None: the client left, or was told that it took too long."""
         while True:
-            task = http1.begun(http1.read_head(reader))
-            await asyncio.wait({task, pump}, return_when=asyncio.FIRST_COMPLETED)
-            if not task.done() and pump.done() and pump.result():
+            task, limit = http1.begun(http1.read_head(reader)), place.idle_timeout
+            who = {task} if pump.done() and not pump.result() else {task, pump}
+            await asyncio.wait(who, timeout=limit or None, return_when=asyncio.FIRST_COMPLETED)
+            left = pump.done() and pump.result()
+            if not task.done() and (left or not pump.done()):
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
+                if not left:
+                    answer(exchange.writer, 502, f"machine {place.id} sent nothing for {limit:g} s (idle_timeout)")
                 return None
             try:
                 head: Head = await task

@@ -82,7 +82,7 @@ def host_header(data: bytes) -> str:
 
 
 def is_request(data: bytes) -> bool:
-    """Whether these bytes begin an HTTP request."""
-    first = data.split(b"\r\n", 1)[0]
+    """Whether these bytes begin an HTTP request, as far as can be seen."""
+    first, ended, _ = data.partition(b"\r\n")
     method = first.split(b" ", 1)[0]
-    return method.isalpha() and method.isupper() and len(method) <= 16 and (b" " in first or len(data) < 16)
+    return method.isalpha() and method.isupper() and len(method) <= 16 and (not ended or b" HTTP/1." in first)

@@ -17,7 +17,8 @@ import httpx
 from tests.support import ROOT, Instance, run
 
 # One process per connection. On SIGINT it closes the listening sockets, finishes what it has accepted, and ends.
-# /slow?2 takes 2 s, /reset breaks off, /replay?X asks the proxy for X, anything else shows machine, body length and head.
+# Upgrade: echo gives lines back, /slow?2 takes 2 s, /reset breaks off, /replay?X asks the proxy for X; anything else
+# shows machine, body length and head.
 SERVER = r"""
 use IO::Socket::INET; use IO::Select; use POSIX ":sys_wait_h";
 $| = 1; my $open = 1; my $id = $ENV{FLY_MACHINE_ID}; my $version = $ENV{VERSION} || "";
@@ -39,6 +40,10 @@ while ($open) {
         }
         my $body = ""; read($client, $body, $length) if $length;
         exit 0 if $head =~ m{ /reset};
+        if ($head =~ /^upgrade: echo/im) {
+            print $client "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n";
+            while (my $line = <$client>) { print $client "$id $line" } exit 0;
+        }
         my $more = $head =~ m{ /replay\?(\S+)} && $head !~ /^fly-replay-src:/im ? "fly-replay: $1\r\n" : "";
         select(undef, undef, undef, $1) if $head =~ m{ /slow\?([\d.]+)};
         my $text = "machine=$id version=$version body=" . length($body) . "\n$head" . ("z" x 2000);

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from aiohttp import web
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from local_cloud.fly import hostnames
 from local_cloud.fly.addresses import Addresses
@@ -101,7 +102,7 @@ class Certificates:
         if item.get("pair"):
             leaf = hostnames.leaf(item["pair"]["fullchain"])
             ends = leaf.not_valid_after_utc.isoformat().replace("+00:00", "Z")
-            kind = "ecdsa" if "EllipticCurve" in type(leaf.public_key()).__name__ else "rsa"
+            kind = "ecdsa" if isinstance(leaf.public_key(), ec.EllipticCurvePublicKey) else "rsa"
             issuer = leaf.issuer.rfc4514_string()
             issued = [{"type": kind, "expires_at": ends, "certificate_authority": issuer}]
             fields = {"created_at": item["updated_at"], "expires_at": ends, "issuer": issuer, "issued": issued}

@@ -314,9 +314,11 @@ def test_pristine(app: App) -> None:
 
 def test_idle_timeout(app: App) -> None:
     app.create(app.config(ports(tls(http_options={"idle_timeout": 1}))))
-    with app.edge.connect(443) as raw, app.edge.trust.wrap_socket(raw, server_hostname=app.host) as line:
-        line.sendall(f"GET /slow?0 HTTP/1.1\r\nHost: {app.host}\r\nConnection: close\r\n\r\n".encode())
-        assert line.recv(100).startswith(b"HTTP/1.1 200")
+    assert app.get("/slow?0.5").status_code == 200
+    began = time.monotonic()
+    answer = app.get("/slow?6")
+    assert (answer.status_code, "idle_timeout" in answer.text) == (502, True)
+    assert time.monotonic() - began < 5
 
 
 def test_tls_options(app: App) -> None:
@@ -404,12 +406,14 @@ def test_tls_is_ended_for_bytes(new_app: NewApp, edge: Edge, handler: str) -> No
         assert talk(raw, f"GET / HTTP/1.1\r\nHost: {app.host}\r\n\r\n".encode()) == b""
 
 
-def test_a_websocket_passes(app: App) -> None:
+def test_an_upgraded_connection_passes(app: App) -> None:
     app.create()
     with app.edge.connect(443) as raw, app.edge.trust.wrap_socket(raw, server_hostname=app.host) as line:
-        request = f"GET /slow?0.2 HTTP/1.1\r\nHost: {app.host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
-        text = talk(line, request.encode())
-    assert text.startswith(b"HTTP/1.1 200")
+        request = f"GET / HTTP/1.1\r\nHost: {app.host}\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n"
+        assert b"101 Switching Protocols" in talk(line, request.encode())
+        assert talk(line, b"hello\n").endswith(b" hello\n")
+        time.sleep(1)
+        assert talk(line, b"again\n").endswith(b" again\n")
 
 
 def test_who_leaves_frees_the_machine(app: App) -> None:
