@@ -122,25 +122,39 @@ def fitting(concurrency: Config) -> Config:
     return concurrency
 
 
-def service(number: int) -> st.SearchStrategy[Config]:
-    """The service of that place in the list: no two share an external port."""
-    external = st.lists(st.integers(number * 1000 + 100, number * 1000 + 900), max_size=3, unique_by=lambda n: n // 20)
-    return some(
-        {"protocol": st.sampled_from(["tcp", "udp"]), "internal_port": st.integers(3000, 3002)},
-        autostop=st.sampled_from(["off", "stop", "suspend", True, False]),
-        autostart=st.booleans(),
-        min_machines_running=st.integers(0, 3),
-        ports=external.flatmap(at_ports),
-        concurrency=some(
-            {},
-            type=st.sampled_from(["connections", "requests"]),
-            soft_limit=st.integers(1, 100),
-            hard_limit=st.integers(0, 100),
-        ).map(fitting),
-        checks=st.lists(CHECKS, max_size=2, unique_by=lambda check: check["port"]),
-        force_instance_key=WORDS,
-        force_instance_description=WORDS,
+CONCURRENCY = some(
+    {},
+    type=st.sampled_from(["connections", "requests"]),
+    soft_limit=st.integers(1, 100),
+    hard_limit=st.integers(0, 100),
+).map(fitting)
+
+
+def service(number: int, least: int = 0) -> st.SearchStrategy[Config]:
+    """The service of that place in the list: no two share an external port. ``least``: of ports and checks."""
+    external = st.lists(
+        st.integers(number * 1000 + 100, number * 1000 + 900), min_size=least, max_size=3, unique_by=lambda n: n // 20
     )
+    lists: dict[str, Any] = {
+        "ports": external.flatmap(at_ports),
+        "checks": st.lists(CHECKS, min_size=least, max_size=2, unique_by=lambda check: check["port"]),
+    }
+    fields: dict[str, Any] = {
+        "autostop": st.sampled_from(["off", "stop", "suspend", True, False]),
+        "autostart": st.booleans(),
+        "min_machines_running": st.integers(0, 3),
+        "concurrency": CONCURRENCY,
+        "force_instance_key": WORDS,
+        "force_instance_description": WORDS,
+    }
+    needed = {"protocol": st.sampled_from(["tcp", "udp"]), "internal_port": st.integers(3000, 3002)}
+    return some({**needed, **lists}, **fields) if least else some(needed, **lists, **fields)
+
+
+def services(least: int = 0) -> st.SearchStrategy[list[Config]]:
+    """Services, and in each of them ports and checks, of which there are at least so many."""
+    numbers = st.lists(st.integers(0, 9), min_size=least, max_size=3, unique=True)
+    return numbers.flatmap(lambda found: st.tuples(*(service(n, least) for n in found)).map(list))
 
 
 def spelled_bytes(content: bytes) -> st.SearchStrategy[str]:
@@ -171,9 +185,7 @@ MAIN: dict[str, Any] = {
     "init": some(
         {}, cmd=COMMAND, entrypoint=COMMAND, exec=COMMAND, tty=st.booleans(), swap_size_mb=st.integers(0, 512)
     ),
-    "services": st.lists(st.integers(0, 9), max_size=3, unique=True).flatmap(
-        lambda numbers: st.tuples(*map(service, numbers)).map(list)
-    ),
+    "services": services(),
     "checks": st.dictionaries(WORDS, TOP_CHECKS, max_size=2),
     "statics": st.lists(
         some({"guest_path": PATHS, "url_prefix": PATHS}, tigris_bucket=WORDS, index_document=WORDS),
@@ -200,10 +212,11 @@ GUEST = st.one_of(
 )
 
 
-def of(more: dict[str, Any]) -> st.SearchStrategy[Config]:
+def of(optional: dict[str, Any], **needed: st.SearchStrategy[Any]) -> st.SearchStrategy[Config]:
     """Configs of the common fields and these."""
     image = st.sampled_from(["nginx", "registry.fly.io/web:1", "registry.fly.io/web@sha256:" + "a" * 64])
-    return st.tuples(some({"image": image}, **MAIN, **more), GUEST).map(lambda parts: {**parts[0], **parts[1]})
+    fields = {key: field for key, field in {**MAIN, **optional}.items() if key not in needed}
+    return st.tuples(some({"image": image, **needed}, **fields), GUEST).map(lambda parts: {**parts[0], **parts[1]})
 
 
 def files(*kinds: st.SearchStrategy[Config]) -> st.SearchStrategy[list[Config]]:
@@ -211,11 +224,13 @@ def files(*kinds: st.SearchStrategy[Config]) -> st.SearchStrategy[list[Config]]:
     return st.lists(st.one_of(*kinds), max_size=3, unique_by=lambda file: file["guest_path"])
 
 
-# What a caller may declare, in any spelling; and what the server takes word by word.
+# What a caller may declare, in any spelling; what the server takes word by word, and of that with services.
 CONFIGS = of(
     {"env": LOOSE_VARIABLES, "files": files(LOOSE_FILE, SECRET_FILE), "mounts": st.lists(MOUNT, min_size=1, max_size=1)}
 )
-SENDABLE = of({"env": VARIABLES, "files": files(FILE, SECRET_FILE)})
+STRICT: dict[str, Any] = {"env": VARIABLES, "files": files(FILE, SECRET_FILE)}
+SENDABLE = of(STRICT)
+SERVED = of(STRICT, services=services(1))
 ROWS = st.sets(st.integers(1, 24))
 
 ENUMS = {
