@@ -121,13 +121,13 @@ def test_an_unknown_organization(cloud: Instance) -> None:
         (
             {"method": "POST", "path": "^/v1/apps$", "status": 422, "body": {"error": "Name has already been taken"}},
             "fly_app",
-            {"name": "elsewhere"},
+            {"name": "not-made-yet"},
             "Name has already been taken",
         ),
         (
             {"method": "POST", "path": "^/v1/apps$", "status": 403, "body": {"error": "not authorized"}},
             "fly_app",
-            {"name": "elsewhere"},
+            {"name": "not-made-yet"},
             "the token may not make apps in personal",
         ),
         (
