@@ -30,7 +30,7 @@ def test_data_outlives_its_machine(deployed: Any) -> None:
     held = next(v for v in volumes(deployed) if v["attached_machine_id"])
     free = next(v for v in volumes(deployed) if v["id"] != held["id"])
     container = deployed.machine(APP)
-    container.check_output("echo kept > /data/file && echo lost > /root/file")
+    container.check_output("echo kept > /data/file && echo lost > /opt/file")
     deployed.instance.call(1, "DELETE", f"/v1/apps/{APP}/machines/{held['attached_machine_id']}?force=true", "fly")
     deadline = time.monotonic() + 60
     while any(v["attached_machine_id"] for v in volumes(deployed)):
@@ -42,7 +42,7 @@ def test_data_outlives_its_machine(deployed: Any) -> None:
     fresh = deployed.machine(APP)
     assert fresh.backend.name != container.backend.name
     assert fresh.file("/data/file").content_string == "kept\n"
-    assert not fresh.file("/root/file").exists
+    assert not fresh.file("/opt/file").exists
 
 
 def test_growing_is_seen_and_keeps_the_data(deployed: Any) -> None:

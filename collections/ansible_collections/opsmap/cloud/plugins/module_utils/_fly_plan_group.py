@@ -114,7 +114,7 @@ class GroupPlan:
             self._replace(machine, str(machine.get("region")), reason)
             return
         name, observed = str(machine.get("name")), machine["config"]
-        found = differences(for_machine(self.group, volume_of(machine)), observed)
+        found = differences(for_machine(self.group, volume_of(machine)), observed, machine.get("image_ref"))
         if found and observed.get("auto_destroy"):
             self._replace(machine, str(machine.get("region")), f"auto_destroy fixes its {parts(found)}")
             return
@@ -213,7 +213,7 @@ class GroupPlan:
     def _converge_standby(self, machine: Machine) -> None:
         name, ids = str(machine.get("name")), [str(kept["id"]) for kept in self.kept]
         observed = {**machine["config"], "standbys": sorted(machine["config"]["standbys"])}
-        found = differences(for_machine(self.group, volume_of(machine), ids), observed)
+        found = differences(for_machine(self.group, volume_of(machine), ids), observed, machine.get("image_ref"))
         if self.moved and not found:
             found = {"standbys": (observed["standbys"], "the machines of the group")}
         if found:

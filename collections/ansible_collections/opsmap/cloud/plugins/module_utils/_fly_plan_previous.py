@@ -105,7 +105,7 @@ def plan_previous(params: dict[str, Any], machines: list[Machine], versions: dic
             result.warnings.append(text)
             continue
         now, then = metadata(machine).get(RELEASE), release_of(config) or None
-        if not differences(config, machine["config"]) and then == now:
+        if not differences(config, machine["config"], machine.get("image_ref")) and then == now:
             continue
         result.before[name] = {"release": now, "image": machine["config"].get("image")}
         result.after[name] = {"release": then or "the first", "image": config.get("image")}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ansible_collections.opsmap.cloud.plugins.module_utils._fly_addresses import kind
 from ansible_collections.opsmap.cloud.plugins.module_utils._fly_machine import RELEASE, Machine, group, metadata
 
 VOLUME = (
@@ -54,21 +55,9 @@ def present_machine(app: str, machine: Machine) -> dict[str, Any]:
     }
 
 
-def kind_of_address(address: dict[str, Any]) -> str:
-    """Kind of a listed address: the list does not tell, so it is inferred."""
-    text = str(address["ip"])
-    if address.get("egress"):
-        return "egress_v4" if "." in text else "egress_v6"
-    if address.get("shared"):
-        return "shared_v4"
-    if text.startswith("fdaa:") or address.get("network"):
-        return "private_v6"
-    return "v4" if "." in text else "v6"
-
-
 def present_addresses(addresses: list[dict[str, Any]]) -> dict[str, list[str]]:
     """Addresses by kind."""
     found: dict[str, list[str]] = {}
     for address in addresses:
-        found.setdefault(kind_of_address(address), []).append(address["ip"])
+        found.setdefault(kind(address), []).append(address["ip"])
     return found

@@ -11,6 +11,7 @@ from __future__ import annotations
 from functools import partial
 
 from ansible_collections.opsmap.cloud.plugins.module_utils._errors import CloudError
+from ansible_collections.opsmap.cloud.plugins.module_utils._fly_config import merged
 from ansible_collections.opsmap.cloud.plugins.module_utils._fly_gate import SLICE, Gate
 from ansible_collections.opsmap.cloud.plugins.module_utils._fly_machine import (
     ASLEEP,
@@ -89,7 +90,9 @@ class Undo:
         nonce, version, back = self._nonce(machine), str(now.get("instance_id")), "state is back"
         seen = self._seen(before, now)
         if machine in self.work.journal.rewritten or version != before.get("instance_id"):
-            body = {"config": before["config"], "skip_launch": before.get("state") in ASLEEP}
+            # As it was read it may hold what the server adds and would refuse, such as a preset beside its guest.
+            config = merged(before["config"], before["config"])
+            body = {"config": config, "skip_launch": before.get("state") in ASLEEP}
             body.update({"skip_service_registration": True} if before.get("cordoned") else {})
             version = str(self.api.update(machine, body, nonce)["instance_id"])
             back = "previous config is back"
