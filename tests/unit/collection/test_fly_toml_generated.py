@@ -43,7 +43,7 @@ def between(low: float, high: float) -> st.SearchStrategy[Any]:
 
 
 GROUPS = st.lists(st.sampled_from(PROCESSES), min_size=1, max_size=3)
-HEADERS = st.dictionaries(NAMES, WORDS | st.integers() | st.booleans(), max_size=2)
+HEADERS = st.dictionaries(NAMES, WORDS | st.integers(-(2**63), 2**63 - 1) | st.booleans(), max_size=2)
 HTTP_CHECK = maybe(
     {},
     interval=between(0, 100),
