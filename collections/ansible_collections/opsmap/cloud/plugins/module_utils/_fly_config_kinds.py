@@ -219,7 +219,7 @@ class Items:
             return wanted
         present = present if isinstance(present, list) else []
         pairs = self.pairs(wanted, present)
-        return [self.item.merge(one, other) or {} for _, one, other in pairs if one is not None] or None
+        return [self.item.merge(one, other) or {} for _label, one, other in pairs if one is not None] or None
 
     def pairs(self, wanted: Any, present: Any) -> list[Pair]:
         """(label, wanted or None, present or None), wanted ones first and in their order."""

@@ -119,11 +119,11 @@ class Image:
     @classmethod
     def parse(cls, reference: str) -> Image:
         """``nginx`` is docker.io/library/nginx:latest."""
-        rest, _, digest = reference.partition("@")
+        rest, _at, digest = reference.partition("@")
         host, slash, path = rest.partition("/")
         if not slash or not (set(host) & set(".:") or host == "localhost"):
             host, path = "docker.io", rest
-        path, _, tag = path.partition(":")
+        path, _colon, tag = path.partition(":")
         if host in HUB:
             host, path = "docker.io", path if "/" in path else f"library/{path}"
         return cls(f"{host}/{path}", tag or ("" if digest else "latest"), digest)
@@ -140,7 +140,7 @@ def same_image(wanted: Any, present: Any, image_ref: dict[str, Any] | None) -> b
     image_ref: what the server resolved the machine's image to, or None where that is not known.
     """
     if not wanted or not present or wanted == present:
-        return bool(wanted or "") == bool(present or "")
+        return bool(wanted) == bool(present)
     one, other = image(wanted), image(present)
     if one.name != other.name:
         return False

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import shlex
 from decimal import Decimal
@@ -103,7 +104,7 @@ def text(value: Any) -> str | None:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float):
-        if value != value or value in (float("inf"), float("-inf")):
+        if not math.isfinite(value):
             return {"inf": "+Inf", "-inf": "-Inf"}.get(str(value), "NaN")
         return str(int(value)) if value.is_integer() and abs(value) < 1e21 else repr(value)
     return str(value) if isinstance(value, (int, str)) else None

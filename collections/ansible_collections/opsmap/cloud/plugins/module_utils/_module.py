@@ -32,7 +32,8 @@ def run_module(spec: dict[str, Any], run: Run) -> None:
 def alert(text: str) -> None:
     """On the error output; nobody may be there to read it any more."""
     with suppress(OSError):
-        print(text, file=sys.stderr, flush=True)
+        sys.stderr.write(text + "\n")
+        sys.stderr.flush()
 
 
 def from_env(*names: str) -> tuple[Any, list[str]]:
