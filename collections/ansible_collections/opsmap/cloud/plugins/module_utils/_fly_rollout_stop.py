@@ -11,7 +11,7 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -103,6 +103,9 @@ def side_by_side(work: Sequence[Callable[[], T]], limit: int, stop: Stop | None 
         return []
     with ThreadPoolExecutor(max_workers=max(1, min(limit, len(work)))) as pool:
         running = [pool.submit(guarded, one) for one in work]
+        # Not without end: a signal that comes just before the main thread blocks would be noticed only when it wakes.
+        while wait(running, timeout=SLICE).not_done:
+            pass
         problems = [problem for problem in (future.exception() for future in running) if problem]
     if problems:
         raise next((problem for problem in problems if not isinstance(problem, Cancelled)), problems[0])
