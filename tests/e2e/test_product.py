@@ -18,7 +18,7 @@ NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"
 
 @pytest.fixture(scope="module")
 def page() -> Iterator[Page]:
-    """A fresh browser at the front door of a deployed stack."""
+    """A fresh browser at the front door of a deployed stack, which is gone afterwards."""
     TEST.playbook("site.yml")
     browser_path = next(path for path in map(shutil.which, NAMES) if path)
     arguments = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--host-resolver-rules=MAP *.localhost 127.0.0.1"]
@@ -27,6 +27,7 @@ def page() -> Iterator[Page]:
         context = browser.new_context(ignore_https_errors=True)
         yield context.new_page()
         browser.close()
+    TEST.playbook("playbooks/down.yml", "-e", "confirm=yes")
 
 
 def test_a_user_signs_in_and_sees_the_result_of_a_run(page: Page) -> None:
