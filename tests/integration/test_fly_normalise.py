@@ -184,7 +184,9 @@ def test_a_change_is_seen_under_every_combination(groups: dict[str, Config]) -> 
         inject(rows)
         result = release(APP, group, {**config, "env": {**config.get("env", {}), "NEW": "1"}})
         if config.get("auto_destroy"):  # no update reaches what destroys itself
-            assert result["diff"]["after"] == {f"{APP}-{group}-ewr-2": {"image": config["image"], "region": "ewr"}}, rows
+            assert result["diff"]["after"] == {f"{APP}-{group}-ewr-2": {"image": config["image"], "region": "ewr"}}, (
+                rows
+            )
             assert steps(result["plan"])[0].endswith("auto_destroy fixes its env"), rows
         else:
             assert result["diff"]["after"] == {f"{APP}-{group}-ewr-1": {"env.NEW": "1"}}, rows
