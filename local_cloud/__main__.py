@@ -88,6 +88,8 @@ async def main() -> None:
     for restore in (redis_cloud.restore, digitalocean.restore):
         await restore(cloud)
     await fly.keeper.restore()
+    fly.apps.volumes.restore()
+    fly.snapshots.restore()
     cloud.spawn(relay.balancer.keep())
     cloud.spawn(flycast.keep(cloud, relay.routes))
     log.info("local cloud %s is up, ports from %s", cloud.settings.instance, cloud.settings.port_base)
