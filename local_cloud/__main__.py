@@ -10,6 +10,7 @@ from pathlib import Path
 from aiohttp import web
 
 from local_cloud import control, digitalocean, edge, flycast, oauth, redis_cloud, sns, wire
+from local_cloud.aws import Aws
 from local_cloud.ca import Authority
 from local_cloud.certs import Certificates
 from local_cloud.cloud import Cloud
@@ -41,19 +42,20 @@ async def serve(app: web.Application, port: int, hosts: list[str]) -> web.AppRun
     return runner
 
 
-async def start_services(cloud: Cloud, fly: Fly, certificates: Certificates) -> list[web.AppRunner]:
+async def start_services(cloud: Cloud, fly: Fly, aws: Aws, certificates: Certificates) -> list[web.AppRunner]:
     """All HTTP services on their ports of the block."""
 
     async def reset(cloud: Cloud) -> None:
-        for each in (fly.reset, redis_cloud.reset, digitalocean.reset):
+        for each in (fly.reset, redis_cloud.reset, digitalocean.reset, aws.reset):
             await each(cloud)
         cloud.store.clear()
 
     ours = ["0.0.0.0", "::"]
-    control_app = control.build(cloud, [reset], sns.sign, fly.control_routes())
+    control_app = control.build(cloud, [reset], sns.sign, [*fly.control_routes(), *aws.control_routes()])
     apps = [control_app, fly.build(), redis_cloud.build(cloud), digitalocean.build(cloud)]
     runners = [await serve(app, cloud.settings.port(offset), _hosts(ours)) for offset, app in enumerate(apps)]
     runners.append(await serve(oauth.build(cloud), cloud.settings.port(8), _hosts(ours)))
+    runners.append(await serve(aws.build(), cloud.settings.port(9), _hosts(ours)))
     runners.append(await serve(edge.guard(cloud, certificates), wire.GUARD_PORT, ["127.0.0.1"]))
     return runners
 
@@ -68,6 +70,7 @@ async def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     cloud = make_cloud()
     fly = Fly(cloud)
+    aws = Aws(cloud)
     relay = Relay(cloud, fly)
     certificates = Certificates(cloud, relay.routes)
     caddyfile, registry = cloud.settings.state / "Caddyfile", cloud.settings.state / "registry.yml"
@@ -76,6 +79,7 @@ async def main() -> None:
     children = [
         Child("caddy", "caddy", "run", "--config", str(caddyfile), "--adapter", "caddyfile"),
         Child("registry", "docker-registry", "serve", str(registry)),
+        aws.child(),
     ]
     for child in children:
         child.start()
@@ -84,7 +88,7 @@ async def main() -> None:
     for offset, port in enumerate(cloud.settings.proxy_ports, start=5):
         gate.listen(cloud.settings.port(offset), port)
     gate.listen(wire.FLYCAST_PORT)
-    runners = await start_services(cloud, fly, certificates)
+    runners = await start_services(cloud, fly, aws, certificates)
     for restore in (redis_cloud.restore, digitalocean.restore):
         await restore(cloud)
     await fly.keeper.restore()
@@ -100,6 +104,7 @@ async def main() -> None:
     server.close()
     await asyncio.gather(*(runner.cleanup() for runner in runners), *(child.stop() for child in children))
     await fly.runner.close()
+    await aws.close()
     await cloud.docker.close()
 
 

@@ -115,5 +115,5 @@ class Settings:
         return {"dev.opsmap.instance": self.instance}
 
     def port(self, offset: int) -> int:
-        """A port of the block: 0 control, 1 Fly, 2 Redis Cloud, 3 DigitalOcean, 4 registry, 5.. proxy, 8 identity."""
+        """A port of the block: 0 control, 1 Fly, 2 Redis Cloud, 3 DigitalOcean, 4 registry, 5.. proxy, 8 identity, 9 AWS."""
         return self.port_base + offset

@@ -1,4 +1,4 @@
-"""Child processes: Caddy and the registry. One that dies is started again, with the reason in the log."""
+"""Child processes: Caddy, the registry and moto. One that dies is started again, with the reason in the log."""
 
 from __future__ import annotations
 

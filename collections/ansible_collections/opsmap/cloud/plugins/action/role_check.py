@@ -70,7 +70,11 @@ class ActionModule(ActionBase):
         raise AnsibleActionFail(f"roles: there is no role {role}; it is looked for in roles_path")
 
     def _load(self, path: Path) -> dict[str, Any]:
-        return (self._loader.load_from_file(str(path), unsafe=True, trusted_as_template=True) or {}) if path.is_file() else {}
+        return (
+            (self._loader.load_from_file(str(path), unsafe=True, trusted_as_template=True) or {})
+            if path.is_file()
+            else {}
+        )
 
     def _of_role(self, folder: Path, host: dict[str, Any]) -> list[str]:
         known = {**self._load(folder / "defaults" / "main.yml"), **host, **self._load(folder / "vars" / "main.yml")}
