@@ -88,8 +88,8 @@ class Engine:
         return None if status == 404 else json.loads(text)
 
     def labelled(self, label: str) -> str | None:
-        """Id of an image with a label, or None."""
-        filters = quote(json.dumps({"label": [label]}))
+        """Id of an image with a label and a name, or None: what has no name is a build that did not come to its end."""
+        filters = quote(json.dumps({"label": [label], "dangling": ["false"]}))
         found = json.loads(self.call("GET", f"/images/json?filters={filters}")[1])
         return found[0]["Id"] if found else None
 
@@ -98,9 +98,9 @@ class Engine:
         where = f"/images/{quote(image, safe=':')}/tag?repo={quote(repository, safe='')}&tag={quote(tag)}"
         self.call("POST", where)
 
-    def remove(self, image: str) -> None:
-        """Remove an image, but none that it is made from; nothing happens if it is gone or in use."""
-        self.call("DELETE", f"/images/{quote(image, safe=':/')}?noprune=1", accept=(404, 409))
+    def remove(self, image: str, steps: bool = False) -> None:
+        """Remove an image, and the steps that it was made by if that is said; nothing happens if it is gone or in use."""
+        self.call("DELETE", f"/images/{quote(image, safe=':/')}?noprune={int(not steps)}", accept=(404, 409))
 
     def push(self, repository: str, tag: str, login: tuple[str, str], report: Callable[[str], None]) -> str:
         """Push, and give the digest under which the registry has it. The credentials travel in a header only."""

@@ -187,14 +187,14 @@ def _legacy(
         )
         archive.seek(0)
         for said in engine.stream(f"/build?{urlencode(query)}", {"Content-Type": "application/x-tar"}, archive):
-            words = str(said.get("stream") or "").rstrip()
-            if found := re.match(r"Step (\d+)/\d+ : (.*)", words):
-                number = progress.failed = found[1]
-                progress.step(number, words)
-            elif found := re.match(r" ---> ([0-9a-f]{12})$", words):
-                made.append(found[1])
-            elif words:
-                progress.line(number, words)
+            for words in str(said.get("stream") or "").splitlines():
+                if found := re.match(r"Step (\d+)/\d+ : (.*)", words):
+                    number = progress.failed = found[1]
+                    progress.step(number, words)
+                elif found := re.match(r" ---> ([0-9a-f]{12})$", words):
+                    made.append(found[1])
+                elif words.strip():
+                    progress.line(number, words)
             if said.get("error"):
                 progress.line(number, str(said["error"]))
                 raise CloudError(progress.end(), "docker", f"build {name}", code="failed_state", hint=HINT)

@@ -43,7 +43,7 @@ def seal(engine: Engine, name: str, secrets: dict[str, str]) -> None:
     wanted = {key: value.encode() for key, value in secrets.items() if value}
     found = _found(engine, name, wanted) if wanted else set()
     if found:
-        engine.remove(name)
+        engine.remove(name, steps=True)
         hint = "mount it for one instruction (RUN --mount=type=secret) and write it to no file that stays"
         problem = f"the secret {', '.join(sorted(found))} got into the image, which is removed again"
         raise CloudError(problem, "docker", f"build {name}", code="refused", hint=hint)
