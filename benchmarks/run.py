@@ -1,27 +1,26 @@
-"""Figures of the README: python benchmarks/run.py [noop] [first] [rolling12]. Prints a table, then one line per figure.
+"""Figures of the README: python benchmarks/run.py [NAME...]. Prints a table, then one line per figure.
 
-noop       second converge of the local environment, against an empty ansible-playbook run with the same plays and hosts
-first      first converge with the base image present; layers that the engine has in its cache count as present
-rolling12  rolling deploy of 12 machines, one at a time, each ready 1 s after its start, against 12 times what one machine takes
+noop    second converge of the local environment, against an empty ansible-playbook run with the same plays and hosts
+first   first converge with the base image present; layers that the engine has in its cache count as present
+rolling12    a rolling deploy of 12 machines: see fly.py
+image-noop, image-source-change    what an unchanged image costs, and one with a changed source file: see images.py
 """
 
 from __future__ import annotations
 
-import json
 import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from tests.edge_app import App, Edge, until
+from benchmarks import fly, images
 from tests.support import Instance, changed, run
 
 BENCH = Instance("bench")
 Row = tuple[str, float, float]
-MACHINES = 12
 
 
 def seconds(*command: str) -> float:
@@ -60,72 +59,15 @@ def first() -> list[Row]:
     return [("first_seconds", took, 240.0)]
 
 
-def rolling12() -> list[Row]:
-    """One deploy of 12 machines. What one takes is measured with plain calls: from its update until its check passes."""
-    run("ansible-playbook", "playbooks/local_cloud.yml", OPSMAP_INSTANCE=BENCH.purpose)
-    edge = Edge(BENCH)
-    edge.control("POST", "/reset")
-    with tempfile.TemporaryDirectory() as folder:
-        app = App(edge, "rolling", edge.image(Path(folder)))
-        book = Path(folder) / "deploy.yml"
-        single = [alone(app, str(number)) for number in range(5)]
-        release(app, book, version=1, strategy="immediate")
-        until(lambda: all(passing(app, machine["id"]) for machine in edge.call("GET", f"{app.path}/machines")), 60)
-        took = release(app, book, version=2)
-        app.remove()
-    bound = MACHINES * statistics.median(single)
-    print(f"one machine              {statistics.median(single):7.2f} s")
-    print(f"rolling deploy of {MACHINES}     {took:7.2f} s")
-    return [("rolling12_ratio", took / bound, 1.3)]
-
-
-def config(app: App, version: object) -> dict[str, Any]:
-    """A machine that answers 1 s after it was started."""
-    check = {"type": "http", "port": 8080, "path": "/", "interval": "200ms", "timeout": "1s"}
-    return app.config({"checks": [check]}, env={"BOOT": "1", "VERSION": str(version)})
-
-
-def passing(app: App, machine: str) -> bool:
-    """Whether its check has passed."""
-    seen = app.edge.call("GET", f"{app.path}/machines/{machine}")
-    return seen["state"] == "started" and {check["status"] for check in seen["checks"]} == {"passing"}
-
-
-def alone(app: App, version: str) -> float:
-    """Seconds from the update of one machine until it is ready."""
-    machine = app.create(config(app, "0"))
-    until(lambda: passing(app, machine))
-    start = time.monotonic()
-    app.edge.call("POST", f"{app.path}/machines/{machine}", {"config": config(app, version)})
-    until(lambda: passing(app, machine))
-    took = time.monotonic() - start
-    app.destroy(machine)
-    return took
-
-
-def release(app: App, book: Path, version: int, **more: Any) -> float:
-    """Wall time of a deploy of all machines."""
-    options = {
-        "app": app.name,
-        "image": app.image,
-        "count": {"ewr": MACHINES},
-        "max_unavailable": 1,
-        "smoke_seconds": 0,
-    }
-    stated = config(app, version)
-    stated.pop("image")
-    place = {"api_url": f"http://127.0.0.1:{BENCH.port + 1}", "api_token": BENCH.token("fly"), "poll_interval": 0.1}
-    task = {"opsmap.cloud.fly_machines": {**options, **place, "config": stated, **more}}
-    book.write_text(json.dumps([{"hosts": "localhost", "connection": "local", "gather_facts": False, "tasks": [task]}]))
-    book.chmod(0o600)
-    start = time.monotonic()
-    run("ansible-playbook", "--inventory", "localhost,", str(book))
-    return time.monotonic() - start
-
-
 def main() -> int:
     """0 if every figure reaches its goal."""
-    known = {"first": first, "noop": noop, "rolling12": rolling12}
+    known: dict[str, Callable[[], list[Row]]] = {
+        "first": first,
+        "noop": noop,
+        "rolling12": lambda: fly.rolling12(BENCH),
+        "image-noop": lambda: images.noop(BENCH),
+        "image-source-change": lambda: images.source_change(BENCH),
+    }
     names = sys.argv[1:] or list(known)
     unknown = [name for name in names if name not in known]
     if unknown:
