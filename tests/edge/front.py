@@ -32,7 +32,7 @@ class Service(http.server.ThreadingHTTPServer):
     request_queue_size = 128
 
     def __init__(self, name: str, address: str, port: int) -> None:
-        self.name, self.seen = name, list[dict[str, Any]]()
+        self.name, self.seen, self.lines = name, list[dict[str, Any]](), set[socket.socket]()
         self.address_family = socket.AF_INET6 if ":" in address else socket.AF_INET
         super().__init__((address, port), Handler)
         threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
@@ -40,9 +40,21 @@ class Service(http.server.ThreadingHTTPServer):
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that goes is no error here."""
 
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self.lines.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        self.lines.discard(request)
+        super().shutdown_request(request)
+
     def end(self) -> None:
+        """As if the machine were gone: connections that are open end too."""
         self.shutdown()
         self.server_close()
+        for line in list(self.lines):
+            with contextlib.suppress(OSError):  # it has just ended by itself
+                line.shutdown(socket.SHUT_RDWR)
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -156,7 +168,8 @@ class Front:
         connection = http.client.HTTPConnection(to, self.port(site), timeout=20, source_address=(source, 0))
         with contextlib.closing(connection):
             named = {name.replace("_", "-"): value for name, value in headers.items()}
-            connection.request(method, path, body=body, headers={"Host": host} | named)
+            with contextlib.suppress(ConnectionError):  # answered before all of the body was sent
+                connection.request(method, path, body=body, headers={"Host": host} | named)
             answer = connection.getresponse()
             return Answer(answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read())
 

@@ -138,8 +138,9 @@ def _handle(handler: Json, way: _Way) -> Iterator[Route]:
         for response in handler.get("handle_response", []):
             yield from _walk(response.get("routes", []), way)
     elif kind in ("static_response", "error"):
-        body = str(handler.get("body", ""))
-        yield replace(way.route, answer=f"{handler.get('status_code', 200)} {body}".strip())
+        status = str(handler.get("status_code", 200))
+        text = "the error's status" if "{" in status else f"{status} {handler.get('body', '')}".strip()
+        yield replace(way.route, answer=text)
     elif kind == "file_server":
         status = handler.get("status_code")
         yield replace(way.route, answer=f"{f'{status} ' if status else ''}files in {handler.get('root', way.root)}")
