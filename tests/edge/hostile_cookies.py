@@ -19,8 +19,9 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.extend([str(ROOT), *(str(ROOT / "examples" / "supercog" / part) for part in ("shared", "dashboard"))])
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+sys.path.append(str(Path(__file__).resolve().parents[2] / "examples" / "supercog" / "shared"))
+sys.path.append(str(Path(__file__).resolve().parents[2] / "examples" / "supercog" / "dashboard"))
 
 import uvicorn
 from cryptography.hazmat.primitives.asymmetric import ec

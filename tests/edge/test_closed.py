@@ -24,7 +24,8 @@ def closed(house: House) -> Iterator[Front]:
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "DELETE"])
 @pytest.mark.parametrize(
-    ("host", "path"), [("app", "/"), ("app", "/api/me"), ("app", "/assets/app.js"), ("engine", "/run_oauth"), ("x", "/")]
+    ("host", "path"),
+    [("app", "/"), ("app", "/api/me"), ("app", "/assets/app.js"), ("engine", "/run_oauth"), ("x", "/")],
 )
 def test_everything_shows_the_page(house: House, closed: Front, host: str, path: str, method: str) -> None:
     before = [len(service.seen) for service in house.services]
@@ -38,7 +39,9 @@ def test_everything_shows_the_page(house: House, closed: Front, host: str, path:
 
 def test_a_page_that_a_browser_has_kept_is_no_way_around(closed: Front) -> None:
     tag = closed.ask(closed.app, "/").headers.get("etag", '"x"')
-    assert closed.ask(closed.app, "/", If_None_Match=tag, If_Modified_Since="Fri, 01 Jan 2100 00:00:00 GMT").status == 503
+    assert (
+        closed.ask(closed.app, "/", If_None_Match=tag, If_Modified_Since="Fri, 01 Jan 2100 00:00:00 GMT").status == 503
+    )
     assert closed.ask(closed.app, "/", Range="bytes=0-3").status == 503
 
 

@@ -107,7 +107,16 @@ def test_health_is_not_logged(house: House) -> None:
     assert "m=quiet" not in house.front.log.read_text()
 
 
-METRICS_PATHS = ["/metrics", "/metrics/", "/METRICS", "//metrics", "/%6detrics", "/x/../metrics", "/metrics/x", "/metrics?x"]
+METRICS_PATHS = [
+    "/metrics",
+    "/metrics/",
+    "/METRICS",
+    "//metrics",
+    "/%6detrics",
+    "/x/../metrics",
+    "/metrics/x",
+    "/metrics?x",
+]
 
 
 @pytest.mark.parametrize("path", METRICS_PATHS)
@@ -135,7 +144,14 @@ def test_figures_are_for_the_private_network(house: House, source: str, status: 
 
 
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECTED"]
-PATHS = ["/email_handler", "/", "/health", "/email_handler/", "/email_handler/../health", "/email_handler%2f..%2fhealth"]
+PATHS = [
+    "/email_handler",
+    "/",
+    "/health",
+    "/email_handler/",
+    "/email_handler/../health",
+    "/email_handler%2f..%2fhealth",
+]
 PATHS += ["//email_handler", "/EMAIL_HANDLER", "/x/email_handler", "/email_handler;x", "/metrics", "/api/me"]
 
 
