@@ -3,24 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
 
 from aiohttp import web
 
 from local_cloud.cloud import Cloud, same
 from local_cloud.fly.ids import now
+from local_cloud.redis_cloud.access import Kind, Roles, Rules, Users
 from local_cloud.redis_cloud.catalogue import REGIONS
-from local_cloud.redis_cloud.databases import VERSION, Databases
+from local_cloud.redis_cloud.databases import Databases
+from local_cloud.redis_cloud.extras import Backups, Tags
+from local_cloud.redis_cloud.fields import PERSISTENCE, VERSION, VERSIONS
 from local_cloud.redis_cloud.subscriptions import ACCOUNT, PAYMENT, Subscriptions
 from local_cloud.redis_cloud.tasks import Tasks
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Route = tuple[str, str, Handler]
 
 
-def parts(cloud: Cloud) -> tuple[Tasks, Subscriptions, Databases]:
+@dataclass
+class Parts:
     """The handlers of one service."""
+
+    tasks: Tasks
+    subscriptions: Subscriptions
+    databases: Databases
+    access: dict[str, Kind]  # by path
+
+
+def parts(cloud: Cloud) -> Parts:
+    """Everything wired."""
     tasks = Tasks(cloud)
     subscriptions = Subscriptions(cloud, tasks)
-    return tasks, subscriptions, Databases(cloud, tasks, subscriptions)
+    databases = Databases(cloud, tasks, subscriptions)
+    subscriptions.used, subscriptions.moved = databases.used_megabytes, databases.moved
+    kinds: dict[str, type[Kind]] = {"redisRules": Rules, "roles": Roles, "users": Users}
+    access = {name: kind(cloud, tasks, databases.apply_users) for name, kind in kinds.items()}
+    return Parts(tasks, subscriptions, databases, access)
 
 
 def build(cloud: Cloud) -> web.Application:
@@ -40,16 +60,37 @@ def build(cloud: Cloud) -> web.Application:
         }
         return web.json_response(body, status=401)
 
-    tasks, subscriptions, databases = parts(cloud)
+    made = parts(cloud)
     app = cloud.app("redis_cloud", authorized)
-    one = "/v1/fixed/subscriptions/{subscription}"
-    database = one + "/databases/{database}"
-    table: list[tuple[str, str, Handler]] = [
+    for verb, path, handler in [*account_routes(made), *essentials_routes(cloud, made)]:
+        app.router.add_route(verb, path, handler)
+    return app
+
+
+def account_routes(made: Parts) -> list[Route]:
+    """What belongs to the account."""
+    table: list[Route] = [
         ("GET", "/v1/", root),
         ("GET", "/v1/payment-methods", payment_methods),
         ("GET", "/v1/regions", regions),
-        ("GET", "/v1/tasks", tasks.all),
-        ("GET", "/v1/tasks/{task}", tasks.one),
+        ("GET", "/v1/data-persistence", persistence),
+        ("GET", "/v1/tasks", made.tasks.all),
+        ("GET", "/v1/tasks/{task}", made.tasks.one),
+    ]
+    for name, kind in made.access.items():
+        path = f"/v1/acl/{name}"
+        table += [("GET", path, kind.index), ("POST", path, kind.create)]
+        table += [("PUT", path + "/{id}", kind.update), ("DELETE", path + "/{id}", kind.delete)]
+    return [*table, ("GET", "/v1/acl/users/{id}", made.access["users"].get)]
+
+
+def essentials_routes(cloud: Cloud, made: Parts) -> list[Route]:
+    """Essentials: plans, subscriptions, databases."""
+    subscriptions, databases = made.subscriptions, made.databases
+    tags, backups = Tags(databases), Backups(cloud, made.tasks, databases)
+    one = "/v1/fixed/subscriptions/{subscription}"
+    database = one + "/databases/{database}"
+    return [
         ("GET", "/v1/fixed/redis-versions", versions),
         ("GET", "/v1/fixed/plans", subscriptions.list_plans),
         ("GET", "/v1/fixed/plans/subscriptions/{subscription}", subscriptions.plans_of),
@@ -64,11 +105,13 @@ def build(cloud: Cloud) -> web.Application:
         ("GET", database, databases.get),
         ("PUT", database, databases.update),
         ("DELETE", database, databases.delete),
-        *((verb, f"{database}/tags", databases.tags) for verb in ("GET", "POST", "PUT")),
+        ("POST", f"{database}/upgrade", databases.upgrade),
+        ("GET", f"{database}/available-target-versions", databases.targets),
+        ("GET", f"{database}/backup", backups.status),
+        ("POST", f"{database}/backup", backups.create),
+        *((verb, f"{database}/tags", tags.all) for verb in ("GET", "POST", "PUT")),
+        *((verb, database + "/tags/{tag}", tags.one) for verb in ("PUT", "DELETE")),
     ]
-    for verb, path, handler in table:
-        app.router.add_route(verb, path, handler)
-    return app
 
 
 async def root(request: web.Request) -> web.Response:
@@ -93,17 +136,24 @@ async def regions(request: web.Request) -> web.Response:
 
 
 async def versions(request: web.Request) -> web.Response:
-    found = [
-        {"version": v, "eolDate": None, "isPreview": False, "isDefault": v == VERSION} for v in ("6.2", "7.2", VERSION)
-    ]
+    found = [{"version": v, "eolDate": None, "isPreview": False, "isDefault": v == VERSION} for v in VERSIONS]
     return web.json_response({"redisVersions": found})
+
+
+async def persistence(request: web.Request) -> web.Response:
+    found: list[dict[str, Any]] = [{"name": name, "description": name.replace("-", " ")} for name in PERSISTENCE]
+    return web.json_response({"dataPersistence": found, "links": []})
 
 
 async def restore(cloud: Cloud) -> None:
     """After a start: go on where it was."""
-    await parts(cloud)[2].restore()
+    made = parts(cloud)
+    made.tasks.restore()
+    await made.databases.restore()
+    for kind in made.access.values():
+        kind.restore()
 
 
 async def reset(cloud: Cloud) -> None:
     """Remove all subscriptions and databases."""
-    await parts(cloud)[2].reset()
+    await parts(cloud).databases.reset()

@@ -58,6 +58,10 @@ class RedisCloud:
         query = {"provider": provider, "redisFlex": str(redis_flex).lower()}
         return self._list("/fixed/plans", "plans", "list plans", query)
 
+    def all_plans(self) -> list[Object]:
+        """All Essentials plans."""
+        return self._list("/fixed/plans", "plans", "list plans")
+
     def find_plan(self, plan_id: int) -> Object | None:
         """One plan; retired ones are not there any more."""
         found: Object | None = self.http.find(path("/fixed/plans/{id}", id=plan_id), operation=f"get plan {plan_id}")
@@ -147,6 +151,39 @@ class RedisCloud:
         body = {"tags": [{"key": key, "value": value} for key, value in tags.items()]}
         where = _database(subscription, database) + "/tags"
         self.http.call("PUT", where, operation=f"set tags of database {database}", body=body)
+
+    def access(self, kind: str) -> list[Object]:
+        """All objects of access control; ``kind`` is ``redisRules``, ``roles`` or ``users``."""
+        return self._list(path("/acl/{kind}", kind=kind), kind, f"list ACL {kind}")
+
+    def create_access(self, kind: str, body: Object) -> Object:
+        """Start making an object of access control; gives the task."""
+        return self._task("POST", path("/acl/{kind}", kind=kind), f"create in ACL {kind}: {body['name']}", body)
+
+    def update_access(self, kind: str, identifier: int, body: Object) -> Object:
+        """Start changing an object of access control; gives the task."""
+        where = path("/acl/{kind}/{id}", kind=kind, id=identifier)
+        return self._task("PUT", where, f"update {identifier} of ACL {kind}", body)
+
+    def delete_access(self, kind: str, identifier: int) -> Object:
+        """Start removing an object of access control; gives the task."""
+        where = path("/acl/{kind}/{id}", kind=kind, id=identifier)
+        return self._task("DELETE", where, f"delete {identifier} of ACL {kind}")
+
+    def upgrade_database(self, subscription: int, database: int, version: str) -> Object:
+        """Start raising the Redis version; gives the task."""
+        where = _database(subscription, database) + "/upgrade"
+        return self._task("POST", where, f"upgrade database {database}", {"targetRedisVersion": version})
+
+    def upgrade_targets(self, subscription: int, database: int) -> list[str]:
+        """The Redis versions to which a database can be raised."""
+        where = _database(subscription, database) + "/available-target-versions"
+        found = self._list(where, "targets", f"list versions for database {database}")
+        return [str(target["redisVersion"]) for target in found]
+
+    def back_up_database(self, subscription: int, database: int) -> Object:
+        """Start a backup to the database's backup path; gives the task."""
+        return self._task("POST", _database(subscription, database) + "/backup", f"back up database {database}", {})
 
     def _list(self, where: str, key: str, operation: str, query: Mapping[str, Any] | None = None) -> list[Object]:
         body = self.http.find(where, operation=operation, query=query)

@@ -94,14 +94,21 @@ class DatabaseWriter:
 
     def handlers(self) -> Handlers:
         """By the names that the plan uses."""
-        return {"create": self.create, "update": self.update, "tag": self.tag, "delete": self.delete}
+        return {
+            "create": self.create,
+            "upgrade": self.upgrade,
+            "update": self.update,
+            "tag": self.tag,
+            "backup": self.backup,
+            "delete": self.delete,
+        }
 
     def create(self, body: Object) -> None:
         """Make it, once, and wait until it is active."""
 
         def look() -> int | None:
             end_of_creates(self.client, self.patience)
-            found = find_database(self.client, self.subscription, self.params["name"], self.context, self.patience)
+            found = find_database(self.client, self.subscription, self.params, self.context, self.patience)
             return int(found["databaseId"]) if found else None
 
         def make() -> int | None:
@@ -119,6 +126,21 @@ class DatabaseWriter:
         start, identifier = self.client.update_database, self._id()
         perform(self.client, f"update {self.what}", lambda: start(self.subscription, identifier, body), self.patience)
         self._settle(body)
+
+    def upgrade(self, version: str) -> None:
+        """Raise the Redis version and wait until it is read back."""
+        start, identifier = self.client.upgrade_database, self._id()
+        perform(
+            self.client, f"upgrade {self.what}", lambda: start(self.subscription, identifier, version), self.patience
+        )
+        wait_active(
+            self._find, self.what, self.patience, lambda seen: str(seen.get("redisVersion")).startswith(version)
+        )
+
+    def backup(self) -> None:
+        """Make a backup where the database's backups go, and wait for its end."""
+        start, identifier = self.client.back_up_database, self._id()
+        perform(self.client, f"back up {self.what}", lambda: start(self.subscription, identifier), self.patience)
 
     def tag(self, tags: dict[str, str]) -> None:
         """Tags are set at once, without a task."""

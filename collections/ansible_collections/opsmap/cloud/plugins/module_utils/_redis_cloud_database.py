@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
 import re
 from collections.abc import Iterable, Mapping
@@ -37,6 +38,7 @@ def alert_set(value: Any) -> Any:
 
 
 FIELDS = [
+    Field("name"),
     Field("protocol", change="create"),
     Field("resp_version", at="respVersion"),
     Field("data_persistence", at="dataPersistence"),
@@ -48,6 +50,8 @@ FIELDS = [
     Field("alerts", compare=alert_set),
     Field("periodic_backup_path", at="periodicBackupPath", compare=absent_is_empty),
 ]
+CERTIFICATES = "client_tls_certificates"
+FINGERPRINT = "opsmap-client-tls"  # tag: the service tells only whether there are certificates, not which
 NOT_AT_CREATION = ("enable_default_user",)  # ignored there, so an update follows
 
 
@@ -70,7 +74,11 @@ def canonical(database: Mapping[str, Any]) -> Object:
 def body(params: Mapping[str, Any], options: Iterable[str]) -> Object:
     """The request's form of these options, as far as they are given."""
     given = {camel(option): params[option] for option in options if params[option] is not None}
-    return {**given, "password": Secret(given["password"])} if "password" in given else given
+    if "password" in given:
+        given["password"] = Secret(given["password"])
+    if camel(CERTIFICATES) in given:
+        given[camel(CERTIFICATES)] = [{"publicCertificatePEMString": text} for text in given[camel(CERTIFICATES)]]
+    return given
 
 
 def changes(params: Mapping[str, Any], database: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
@@ -84,26 +92,60 @@ def changes(params: Mapping[str, Any], database: Mapping[str, Any]) -> dict[str,
         default_user = security.get("enableDefaultUser", True)
     if wanted is not None and present not in (None, wanted) and default_user:  # without that user it is refused
         found["password"] = (Secret(present), Secret(wanted))
+    certificates, there = params[CERTIFICATES], bool(security.get("tlsClientAuthentication"))
+    if certificates is not None and bool(certificates) != there:
+        found[CERTIFICATES] = ("some" if there else "none", counted(certificates))
     return found
 
 
-def check_version(wanted: str | None, present: str | None) -> str | None:
-    """Compare by prefix; gives a warning where the service has moved on by itself, refuses any other difference."""
+def counted(certificates: list[str]) -> str:
+    """As the diff shows certificates."""
+    return f"{len(certificates)} ({fingerprint(certificates)})" if certificates else "none"
+
+
+def fingerprint(certificates: Iterable[str]) -> str:
+    """Equal for the same certificates, whatever their order and line ends. Lower case, as tags must be."""
+    texts = sorted("".join(text.split()) for text in certificates)
+    return hashlib.sha256("\n".join(texts).encode()).hexdigest()[:16]
+
+
+def tags_wanted(params: Mapping[str, Any], present: Mapping[str, str]) -> dict[str, str]:
+    """The tags that should be there, with the fingerprint of the client certificates among them."""
+    own = {key: value for key, value in present.items() if key != FINGERPRINT}
+    if params["tags"] is not None:
+        own = {key: str(value) for key, value in params["tags"].items()}
+    mark = present.get(FINGERPRINT)
+    if params["enable_tls"] is False:  # that erases them
+        mark = None
+    elif params[CERTIFICATES] is not None:
+        mark = fingerprint(params[CERTIFICATES]) if params[CERTIFICATES] else None
+    return {**own, FINGERPRINT: mark} if mark else own
+
+
+def upgrade(wanted: str | None, present: str | None, targets: Iterable[str]) -> tuple[str | None, str | None]:
+    """The version to upgrade to, if any, and a warning, if any. Versions are compared by prefix.
+
+    Refuses to go back, and what is none of the ``targets``; one that the service has raised by itself is a warning.
+    """
     if wanted is None or present is None:
-        return None
+        return None, None
     asked, running = _numbers(wanted), _numbers(present)
     if running[: len(asked)] == asked:
-        return None
-    if running > asked and running[:1] == asked[:1] and running >= MOVES_BY_ITSELF:
-        return f"redis_version is {present}, ahead of {wanted}: the service has upgraded it"
-    direction = "go back" if running > asked else "be raised by this module"
-    raise refused(
-        "change the Redis version",
-        f"redis_version is {present!r} and cannot {direction} to {wanted!r}",
-        f"set redis_version to {present}, or upgrade the database in the console"
-        if running < asked
-        else f"set redis_version to {present} or make a new database",
-    )
+        return None, None
+    if running > asked:
+        if running[:1] == asked[:1] and running >= MOVES_BY_ITSELF:
+            return None, f"redis_version is {present}, ahead of {wanted}: the service has upgraded it"
+        raise refused(
+            "change the Redis version",
+            f"redis_version is {present!r} and cannot go back to {wanted!r}",
+            f"set redis_version to {present} or make a new database",
+        )
+    offered = sorted(targets, key=_numbers)
+    fitting = [target for target in offered if _numbers(target)[: len(asked)] == asked]
+    if not fitting:
+        reason = f"redis_version is {present!r} and cannot be raised to {wanted!r}"
+        raise refused("change the Redis version", reason, f"it can be raised to: {', '.join(offered) or 'nothing'}")
+    return fitting[-1], None
 
 
 def check_options(params: Mapping[str, Any]) -> None:
@@ -123,6 +165,13 @@ def check_options(params: Mapping[str, Any]) -> None:
     for key, value in (params["tags"] or {}).items():
         if (key, str(value)) != (key.lower(), str(value).lower()):
             raise bad_option("tags", f"{key}: {value} has capital letters", "Redis Cloud takes lower-case tags only")
+    if FINGERPRINT in (params["tags"] or {}):
+        raise bad_option("tags", f"{FINGERPRINT} is set by this module", "leave it out")
+    for text in params[CERTIFICATES] or []:
+        if not re.fullmatch(r"\s*-----BEGIN CERTIFICATE-----[\sA-Za-z0-9+/=]+-----END CERTIFICATE-----\s*", text):
+            raise bad_option(CERTIFICATES, "hold something else than a certificate", "give one PEM certificate an item")
+    if params[CERTIFICATES] and params["enable_tls"] is False:
+        raise bad_option(CERTIFICATES, "need TLS", "set enable_tls to true, or leave the certificates out")
     if params["redis_version"] is not None and not re.fullmatch(r"\d+(\.\d+){0,2}", params["redis_version"]):
         raise bad_option("redis_version", f"{params['redis_version']!r} is no version", "give it as 7.4, in quotes")
 
@@ -138,6 +187,10 @@ def check_plan(params: Mapping[str, Any], subscription: Mapping[str, Any]) -> No
     for option, wished, key in wishes:
         if wished and subscription.get(key) is False:
             raise bad_option(option, "the subscription's plan does not support it", "choose a larger or paid plan")
+    if subscription.get("price") == 0:
+        for option in ("enable_tls", "source_ips", "periodic_backup_path"):
+            if params[option]:
+                raise bad_option(option, "the free plan does not support it", "leave it out or choose a paid size")
     limit = subscription.get("cidrAllowRules")
     if limit and len(params["source_ips"] or []) > limit:
         raise bad_option("source_ips", f"the plan allows {limit}", "give fewer networks or choose a larger plan")

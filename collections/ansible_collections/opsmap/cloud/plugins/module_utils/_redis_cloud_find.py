@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ansible_collections.opsmap.cloud.plugins.module_utils._errors import bad_option
@@ -35,18 +35,51 @@ def find_subscription(
 
 
 def find_database(
-    client: RedisCloud, subscription: int, name: str, context: Context, patience: Patience
+    client: RedisCloud, subscription: int, params: Mapping[str, Any], context: Context, patience: Patience
 ) -> Object | None:
-    """The database of that name, settled."""
+    """The database of the option ``database_id`` or ``name``, settled."""
+    identifier, name = params.get("database_id"), params["name"]
+    if identifier is None:
+        matches = [found for found in client.databases(subscription) if found.get("name") == name]
+    else:
+        found = client.find_database(subscription, identifier)
+        if found is None and params["state"] == "present":
+            raise bad_option("database_id", f"there is no database {identifier}", "correct it or leave it out")
+        matches = [found] if found else []
     return settle(
-        [found for found in client.databases(subscription) if found.get("name") == name],
+        matches,
         "databaseId",
         lambda identifier: client.find_database(subscription, identifier),
         f"database {name}",
-        "another name",
+        "database_id",
         context,
         patience,
     )
+
+
+def database_ids(client: RedisCloud, named: Iterable[str], may_miss: bool) -> dict[str, Object | None]:
+    """Ids of databases that are named ``subscription/database``; None for one that is not there, if it may miss."""
+    found: dict[str, Object | None] = {}
+    subscriptions = client.subscriptions() if named else []
+    listed: dict[int, list[Object]] = {}
+    for both in named:
+        holder, _, name = both.partition("/")
+        live = [each for each in subscriptions if each.get("name") == holder and each.get("status") != "deleting"]
+        if len(live) > 1:
+            ids = ", ".join(str(each["id"]) for each in live)
+            raise bad_option("rules", f"{len(live)} subscriptions are called {holder!r}: {ids}", "rename one of them")
+        for each in live:
+            listed.setdefault(each["id"], client.databases(each["id"]) if each["id"] not in listed else [])
+        ids_of = [
+            {"subscriptionId": each["id"], "databaseId": database["databaseId"]}
+            for each in live
+            for database in listed[each["id"]]
+            if database.get("name") == name
+        ]
+        if not ids_of and not may_miss:
+            raise bad_option("rules", f"there is no database {both}", "make it with redis_cloud_database first")
+        found[both] = ids_of[0] if ids_of else None
+    return found
 
 
 def observe_subscription(client: RedisCloud, params: Mapping[str, Any], context: Context) -> Object:
