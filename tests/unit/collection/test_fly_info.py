@@ -38,7 +38,14 @@ def read(script: Script, module: str, answers: list[Any], **options: Any) -> dic
 def machine(number: int, **more: Any) -> dict[str, Any]:
     marks = {"fly_process_group": "app", "opsmap_release": "20261124T101500Z", "fly_release_version": "2", "tier": "a"}
     config = {"image": "r/web:2", "metadata": marks, "env": {"PLANTED": "planted-61c0"}}
-    return {"id": f"m{number}", "name": f"web-app-ewr-{number}", "region": "ewr", "state": "started", "config": config, **more}
+    return {
+        "id": f"m{number}",
+        "name": f"web-app-ewr-{number}",
+        "region": "ewr",
+        "state": "started",
+        "config": config,
+        **more,
+    }
 
 
 def ids(result: dict[str, Any]) -> list[str]:
@@ -49,10 +56,17 @@ def test_machines_of_an_app(script: Script) -> None:
     result = read(script, "fly_machines_info", [[machine(2), machine(1), machine(3, state="destroyed")]], app="web")
     assert ids(result) == ["m1", "m2"]
     shown = result["resource"]["machines"][0]
-    assert (shown["app"], shown["group"], shown["release"], shown["image"]) == ("web", "app", "20261124T101500Z", "r/web:2")
+    assert (shown["app"], shown["group"], shown["release"], shown["image"]) == (
+        "web",
+        "app",
+        "20261124T101500Z",
+        "r/web:2",
+    )
     assert {"id", "name", "group", "region", "state", "private_ip", "instance_id", "release"} <= set(shown)
     assert "planted" not in str(result)
-    assert read(script, "fly_machines_info", [(404, {"error": "not found"})], app="gone")["resource"] == {"machines": []}
+    assert read(script, "fly_machines_info", [(404, {"error": "not found"})], app="gone")["resource"] == {
+        "machines": []
+    }
 
 
 @pytest.mark.parametrize(
@@ -124,7 +138,9 @@ def test_releases_are_those_that_can_be_named(script: Script) -> None:
 
 
 def test_a_machine_whose_host_is_away_has_what_is_known_of_it(script: Script) -> None:
-    lost = machine(1, config=None, incomplete_config={"metadata": {"fly_process_group": "app"}}, host_status="unreachable")
+    lost = machine(
+        1, config=None, incomplete_config={"metadata": {"fly_process_group": "app"}}, host_status="unreachable"
+    )
     result = read(script, "fly_machines_info", [[lost], []], app="web", versions=True)
     assert [(m["group"], m["image"], m["host_status"]) for m in result["resource"]["machines"]] == [
         ("app", None, "unreachable")
