@@ -1,4 +1,4 @@
-"""The Redis Cloud REST API under /v1: Essentials (reference redis-cloud)."""
+"""The Redis Cloud REST API under /v1: Essentials, Pro, access control (reference redis-cloud)."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from local_cloud.redis_cloud.catalogue import REGIONS
 from local_cloud.redis_cloud.databases import Databases
 from local_cloud.redis_cloud.extras import Backups, Tags
 from local_cloud.redis_cloud.fields import PERSISTENCE, VERSION, VERSIONS
+from local_cloud.redis_cloud.pro import ProDatabases, ProSubscriptions
 from local_cloud.redis_cloud.subscriptions import ACCOUNT, PAYMENT, Subscriptions
 from local_cloud.redis_cloud.tasks import Tasks
 
@@ -29,6 +30,7 @@ class Parts:
     tasks: Tasks
     subscriptions: Subscriptions
     databases: Databases
+    pro: ProDatabases
     access: dict[str, Kind]  # by path
 
 
@@ -38,9 +40,16 @@ def parts(cloud: Cloud) -> Parts:
     subscriptions = Subscriptions(cloud, tasks)
     databases = Databases(cloud, tasks, subscriptions)
     subscriptions.used, subscriptions.moved = databases.used_megabytes, databases.moved
+    pro_subscriptions = ProSubscriptions(cloud, tasks)
+    pro = ProDatabases(cloud, tasks, pro_subscriptions)
+
+    async def apply_users(numbers: set[int]) -> None:
+        await databases.apply_users(numbers)
+        await pro.apply_users(numbers)
+
     kinds: dict[str, type[Kind]] = {"redisRules": Rules, "roles": Roles, "users": Users}
-    access = {name: kind(cloud, tasks, databases.apply_users) for name, kind in kinds.items()}
-    return Parts(tasks, subscriptions, databases, access)
+    access = {name: kind(cloud, tasks, apply_users) for name, kind in kinds.items()}
+    return Parts(tasks, subscriptions, databases, pro, access)
 
 
 def build(cloud: Cloud) -> web.Application:
@@ -62,7 +71,7 @@ def build(cloud: Cloud) -> web.Application:
 
     made = parts(cloud)
     app = cloud.app("redis_cloud", authorized)
-    for verb, path, handler in [*account_routes(made), *essentials_routes(cloud, made)]:
+    for verb, path, handler in [*account_routes(made), *essentials_routes(cloud, made), *pro_routes(cloud, made)]:
         app.router.add_route(verb, path, handler)
     return app
 
@@ -86,17 +95,33 @@ def account_routes(made: Parts) -> list[Route]:
 
 def essentials_routes(cloud: Cloud, made: Parts) -> list[Route]:
     """Essentials: plans, subscriptions, databases."""
-    subscriptions, databases = made.subscriptions, made.databases
-    tags, backups = Tags(databases), Backups(cloud, made.tasks, databases)
-    one = "/v1/fixed/subscriptions/{subscription}"
-    database = one + "/databases/{database}"
+    subscriptions = made.subscriptions
     return [
         ("GET", "/v1/fixed/redis-versions", versions),
         ("GET", "/v1/fixed/plans", subscriptions.list_plans),
         ("GET", "/v1/fixed/plans/subscriptions/{subscription}", subscriptions.plans_of),
         ("GET", "/v1/fixed/plans/{plan}", subscriptions.one_plan),
-        ("GET", "/v1/fixed/subscriptions", subscriptions.index),
-        ("POST", "/v1/fixed/subscriptions", subscriptions.create),
+        *family_routes(cloud, "/v1/fixed/subscriptions", made.tasks, made.databases),
+    ]
+
+
+def pro_routes(cloud: Cloud, made: Parts) -> list[Route]:
+    """Pro: subscriptions, databases, prices."""
+    return [
+        ("GET", "/v1/subscriptions/redis-versions", versions),
+        ("GET", "/v1/subscriptions/{subscription}/pricing", made.pro.subscriptions.pricing),
+        *family_routes(cloud, "/v1/subscriptions", made.tasks, made.pro),
+    ]
+
+
+def family_routes(cloud: Cloud, base: str, tasks: Tasks, databases: Databases) -> list[Route]:
+    """What both families have."""
+    subscriptions, tags, backups = databases.subscriptions, Tags(databases), Backups(cloud, tasks, databases)
+    one = base + "/{subscription}"
+    database = one + "/databases/{database}"
+    return [
+        ("GET", base, subscriptions.index),
+        ("POST", base, subscriptions.create),
         ("GET", one, subscriptions.get),
         ("PUT", one, subscriptions.update),
         ("DELETE", one, subscriptions.delete),
@@ -149,11 +174,15 @@ async def restore(cloud: Cloud) -> None:
     """After a start: go on where it was."""
     made = parts(cloud)
     made.tasks.restore()
-    await made.databases.restore()
+    for databases in (made.databases, made.pro):
+        await databases.subscriptions.restore()
+        await databases.restore()
     for kind in made.access.values():
         kind.restore()
 
 
 async def reset(cloud: Cloud) -> None:
     """Remove all subscriptions and databases."""
-    await parts(cloud).databases.reset()
+    made = parts(cloud)
+    for databases in (made.databases, made.pro):
+        await databases.reset()

@@ -232,7 +232,8 @@ class Roles(Kind):
             if rule["ruleName"] not in known:
                 raise TaskError("ACL_REDIS_RULE_DOES_NOT_EXISTS", f"There is no rule {rule['ruleName']}")
             for database in rule["databases"]:
-                if self.cloud.store.get("redis_database", database["databaseId"]) is None:
+                tables = ("redis_database", "redis_pro_database")
+                if not any(self.cloud.store.get(table, database["databaseId"]) for table in tables):
                     raise TaskError("DATABASE_NOT_FOUND", f"Database {database['databaseId']} was not found")
                 if database["databaseId"] in seen:
                     kind = "ACL_ROLE_REDIS_RULE_MUST_BE_DEFINED_ONLY_ONCE_PER_DATABASE"

@@ -22,7 +22,9 @@ IN_ORDER = asyncio.Lock()  # changes of servers, so that none writes what anothe
 
 
 class Databases:
-    """Handlers; state in the store under ``redis_database``."""
+    """Handlers; state in the store under ``table``. command: what names of tasks begin with."""
+
+    table, command, created = "redis_database", "fixedDatabase", 200
 
     def __init__(self, cloud: Cloud, tasks: Tasks, subscriptions: Subscriptions) -> None:
         self.cloud = cloud
@@ -32,13 +34,13 @@ class Databases:
     def load(self, request: web.Request) -> Database:
         """The database of the path."""
         subscription = self.subscriptions.load(request)
-        found = self.cloud.store.get("redis_database", request.match_info["database"])
+        found = self.cloud.store.get(self.table, request.match_info["database"])
         if found is None or found["subscription"] != subscription["id"]:
             raise not_found(request, f"Database {request.match_info['database']} not found")
         return found
 
     def save(self, database: Database) -> None:
-        self.cloud.store.put("redis_database", database["databaseId"], database)
+        self.cloud.store.put(self.table, database["databaseId"], database)
 
     def shown(self, database: Database) -> dict[str, Any]:
         """As the API gives it; endpoints only when there is something behind them."""
@@ -52,7 +54,11 @@ class Databases:
         offset, limit = int(request.query.get("offset", "0")), int(request.query.get("limit", "100"))
         found = [self.shown(d) for d in self.subscriptions.databases(subscription)][offset : offset + limit]
         page = {"subscriptionId": subscription, "numberOfDatabases": len(found), "databases": found}
-        return web.json_response({"accountId": ACCOUNT, "subscription": page, "links": []})
+        return web.json_response({"accountId": ACCOUNT, "subscription": self.page(page), "links": []})
+
+    def page(self, page: dict[str, Any]) -> Any:
+        """A page of the list; Pro has it in a list."""
+        return page
 
     async def get(self, request: web.Request) -> web.Response:
         return web.json_response(self.shown(self.load(request)))
@@ -64,19 +70,23 @@ class Databases:
 
         async def work() -> dict[str, Any]:
             current = self.subscriptions.active(subscription)
-            plan = self.subscriptions.plans[current["planId"]]
-            siblings = self.subscriptions.databases(subscription)
-            if len(siblings) >= plan["maximumDatabases"]:
-                kind = "FIXED_DATABASE_FIXED_SUBSCRIPTION_REACHED_MAX_DATABASES_COUNT"
-                raise TaskError(kind, f"The plan allows {plan['maximumDatabases']} databases")
-            check(body, plan, [sibling["name"] for sibling in siblings], tls=False)
-            number = self.cloud.store.next("redis_database")
-            port = self.cloud.take_port(f"redis-{number}")
-            self.save(new(number, subscription, plan, port, body))
-            self.cloud.spawn(self._provision(number))
-            return {"resourceId": number}
+            return self.make(current, body)
 
-        return self.tasks.accept("fixedDatabaseCreateRequest", work, status=200)
+        return self.tasks.accept(f"{self.command}CreateRequest", work, status=self.created)
+
+    def make(self, subscription: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
+        """Begin a database; what its task answers."""
+        siblings = self.subscriptions.databases(subscription["id"])
+        plan = self.subscriptions.plans[subscription["planId"]]
+        if len(siblings) >= plan["maximumDatabases"]:
+            kind = "FIXED_DATABASE_FIXED_SUBSCRIPTION_REACHED_MAX_DATABASES_COUNT"
+            raise TaskError(kind, f"The plan allows {plan['maximumDatabases']} databases")
+        check(body, plan, [sibling["name"] for sibling in siblings], tls=False)
+        number = self.cloud.store.next("redis_database")
+        port = self.cloud.take_port(f"redis-{number}")
+        self.save(new(number, subscription["id"], plan, port, body))
+        self.cloud.spawn(self._provision(number))
+        return {"resourceId": number}
 
     async def _provision(self, number: int) -> None:
         await asyncio.sleep(self.cloud.provisioning_delay / 2)
@@ -88,13 +98,13 @@ class Databases:
         self._become(number, "active")
 
     async def _serve(self, number: int) -> None:
-        found = self.cloud.store.get("redis_database", number)
+        found = self.cloud.store.get(self.table, number)
         if found:
             await server.start(self.cloud, found, self.limits(found), users_of(self.cloud, number))
 
     def plan_of(self, database: Database) -> dict[str, Any]:
         """The plan of its subscription."""
-        subscription = self.cloud.store.get("redis_subscription", database["subscription"]) or {}
+        subscription = self.cloud.store.get(self.subscriptions.table, database["subscription"]) or {}
         return self.subscriptions.plans[subscription["planId"]]
 
     def limits(self, database: Database) -> server.Limits:
@@ -103,7 +113,7 @@ class Databases:
         return server.Limits(megabytes(plan), int(plan["connections"]))
 
     def _become(self, number: int, status: str) -> None:
-        found = self.cloud.store.get("redis_database", number)
+        found = self.cloud.store.get(self.table, number)
         if found:
             self.save({**found, "status": status})
 
@@ -113,20 +123,24 @@ class Databases:
 
         async def work() -> dict[str, Any]:
             current = self.active(number)
-            security = current["security"]
             others = [d["name"] for d in self.subscriptions.databases(subscription) if d["databaseId"] != number]
-            check(body, self.plan_of(current), others, security["enableTls"])
+            changed = self.changed(current, body, others)
+            on = server.default_user(current)
             if body.get("enableDefaultUser") is False and body.get("password"):
                 kind = "DISABLING_THE_DEFAULT_USER_AND_UPDATING_A_NEW_PASSWORD_IS_NOT_ALLOWED"
                 raise TaskError(kind, "The default user is being disabled")
-            if not body.get("enableDefaultUser", security["defaultUserEnabled"]) and body.get("password"):
+            if not body.get("enableDefaultUser", on) and body.get("password"):
                 kind = "NOT_ALLOWED_TO_UPDATE_A_DATABASE_PASSWORD_WHEN_DEFAULT_USER_IS_DISABLED"
                 raise TaskError(kind, "The default user is disabled")
-            changed = merged(current, body)
             self.begin(current, {**changed, "lastModified": now()}, "active-change-draft")
             return {"resourceId": number}
 
-        return self.tasks.accept("fixedDatabaseUpdateRequest", work, status=200)
+        return self.tasks.accept(f"{self.command}UpdateRequest", work, status=200)
+
+    def changed(self, current: Database, body: dict[str, Any], others: list[str]) -> Database:
+        """The database that an update asks for, or a TaskError. others: names that are taken."""
+        check(body, self.plan_of(current), others, current["security"]["enableTls"])
+        return merged(current, body)
 
     def begin(self, before: Database, changed: Database, status: str) -> None:
         """Start a change. ``next`` is what it shall become, also after a restart of the cloud."""
@@ -145,7 +159,7 @@ class Databases:
     async def bring_in_line(self, number: int, before: Database | None = None) -> None:
         """Have the server follow the state, one change after the other."""
         async with IN_ORDER:
-            found = self.cloud.store.get("redis_database", number)
+            found = self.cloud.store.get(self.table, number)
             if found and found["status"] not in ("draft", "pending", "deleting"):
                 limits, users = self.limits(found), users_of(self.cloud, number)
                 await server.change(self.cloud, before or found, found, limits, users)
@@ -171,12 +185,12 @@ class Databases:
 
     def active(self, number: int) -> Database:
         """A database that may be changed."""
-        current = self.cloud.store.get("redis_database", number)
+        current = self.cloud.store.get(self.table, number)
         if current is None:
             raise TaskError("DATABASE_NOT_FOUND", f"Database {number} was not found", "404 NOT_FOUND")
         if current["status"] != "active":
             raise TaskError("DATABASE_NOT_ACTIVE", f"Database {number} is not active")
-        subscription = self.cloud.store.get("redis_subscription", current["subscription"]) or {}
+        subscription = self.cloud.store.get(self.subscriptions.table, current["subscription"]) or {}
         if subscription["status"] != "active":
             raise TaskError("DATABASE_SUBSCRIPTION_IN_PENDING_STATUS", "The subscription is not active")
         return current
@@ -191,7 +205,7 @@ class Databases:
             self.begin(current, {**current, "redisVersion": target}, "active-upgrade-pending")
             return {"resourceId": number}
 
-        return self.tasks.accept("fixedDatabaseUpgradeRequest", work, status=200)
+        return self.tasks.accept(f"{self.command}UpgradeRequest", work, status=200)
 
     async def targets(self, request: web.Request) -> web.Response:
         at = VERSIONS.index(self.load(request)["redisVersion"])
@@ -206,18 +220,18 @@ class Databases:
             self.cloud.spawn(self._remove(number))
             return {"resourceId": number}
 
-        return self.tasks.accept("fixedDatabaseDeleteRequest", work, status=200)
+        return self.tasks.accept(f"{self.command}DeleteRequest", work, status=200)
 
     async def _remove(self, number: int) -> None:
         await asyncio.sleep(self.cloud.provisioning_delay / 4)
-        found = self.cloud.store.get("redis_database", number)
+        found = self.cloud.store.get(self.table, number)
         if found:
             await server.server(self.cloud, found).remove()
-            self.cloud.store.delete("redis_database", number)
+            self.cloud.store.delete(self.table, number)
 
     async def restore(self) -> None:
         """After a start of the cloud: go on where it was."""
-        for database in self.cloud.store.list("redis_database"):
+        for database in self.cloud.store.list(self.table):
             number = database["databaseId"]
             if database["status"] == "deleting":
                 self.cloud.spawn(self._remove(number))
@@ -229,5 +243,5 @@ class Databases:
 
     async def reset(self) -> None:
         """Remove all."""
-        for database in self.cloud.store.list("redis_database"):
+        for database in self.cloud.store.list(self.table):
             await server.server(self.cloud, database).remove()

@@ -105,14 +105,10 @@ def merged(database: Database, body: dict[str, Any]) -> Database:
 
 def check(body: dict[str, Any], plan: Plan, names: list[str], tls: bool) -> None:
     """Raise TaskError for what the plan or the fields do not allow. ``tls``: whether TLS is on without this body."""
-    _check_name(body.get("name"), names)
-    if len(body.get("password") or "") >= 50:
-        raise TaskError("DATABASE_PASSWORD_IS_TOO_LONG", "Password must be under 50 characters")
+    check_common(body, body.get("sourceIps") or [], names)
     if any(body.get(key) is not None for key in PAYG):
         kind = "FIXED_DATABASE_MEMORY_LIMIT_IN_GB_AND_DATA_SET_SIZE_SUPPORTED_ONLY_FOR_PAY_AS_YOU_GO"
         raise TaskError(kind, "The size of the database is its plan's")
-    if body.get("redisVersion") not in (None, *VERSIONS):
-        raise TaskError("DATABASE_REDIS_VERSION_INVALID_VALUE", f"Redis version {body['redisVersion']} is not offered")
     supported = (
         (body.get("enableTls"), "supportSsl", "FIXED_DATABASE_ENABLE_TLS_NOT_SUPPORTED_IN_REQUESTED_PLAN"),
         (
@@ -130,12 +126,6 @@ def check(body: dict[str, Any], plan: Plan, names: list[str], tls: bool) -> None
     for wanted, key, kind in supported:
         if wanted and not plan[key]:
             raise TaskError(kind, f"The plan has no {key.removeprefix('support')}")
-    if (body.get("dataPersistence") or "none") not in PERSISTENCE:
-        kind = "FIXED_DATABASE_DATA_PERSISTENCE_VALUE_NOT_SUPPORTED_FOR_FIXED"
-        raise TaskError(kind, f"{body['dataPersistence']} is no data persistence")
-    if (body.get("dataEvictionPolicy") or "noeviction") not in EVICTION:
-        kind = "FIXED_DATABASE_EVICTION_POLICY_NOT_COMPATIBLE_WITH_REDIS_VERSION"
-        raise TaskError(kind, f"{body['dataEvictionPolicy']} is not offered by this Redis version")
     for alert in body.get("alerts") or []:
         if alert["name"] not in plan["supportedAlerts"]:
             raise TaskError("FIXED_DATABASE_ALERT_NOT_SUPPORTED", f"Alert {alert['name']} is not supported")
@@ -146,6 +136,26 @@ def check(body: dict[str, Any], plan: Plan, names: list[str], tls: bool) -> None
     check_certificates(certificates, bool(body.get("enableTls", tls)))
 
 
+def check_common(body: dict[str, Any], sources: list[str], names: list[str]) -> None:
+    """As check, for what both families have."""
+    _check_name(body.get("name"), names)
+    if len(body.get("password") or "") >= 50:
+        raise TaskError("DATABASE_PASSWORD_IS_TOO_LONG", "Password must be under 50 characters")
+    if body.get("redisVersion") not in (None, *VERSIONS):
+        raise TaskError("DATABASE_REDIS_VERSION_INVALID_VALUE", f"Redis version {body['redisVersion']} is not offered")
+    if (body.get("dataPersistence") or "none") not in PERSISTENCE:
+        kind = "FIXED_DATABASE_DATA_PERSISTENCE_VALUE_NOT_SUPPORTED_FOR_FIXED"
+        raise TaskError(kind, f"{body['dataPersistence']} is no data persistence")
+    if (body.get("dataEvictionPolicy") or "noeviction") not in EVICTION:
+        kind = "DATABASE_EVICTION_POLICY_NOT_COMPATIBLE_WITH_REDIS_VERSION"
+        raise TaskError(kind, f"{body['dataEvictionPolicy']} is not offered by this Redis version")
+    for source in sources:
+        try:
+            ipaddress.IPv4Network(source, strict=False)
+        except ValueError:
+            raise TaskError("DATABASE_INVALID_SIP", f"{source} is no source IP") from None
+
+
 def _check_name(name: str | None, names: list[str]) -> None:
     if name is not None and not re.fullmatch(r"[A-Za-z]([A-Za-z0-9-]{0,38}[A-Za-z0-9])?", name):
         raise TaskError("DATABASE_INVALID_NAME", f"Database name {name} is invalid")
@@ -154,11 +164,6 @@ def _check_name(name: str | None, names: list[str]) -> None:
 
 
 def _check_sources(sources: list[str], plan: Plan) -> None:
-    for source in sources:
-        try:
-            ipaddress.IPv4Network(source, strict=False)
-        except ValueError:
-            raise TaskError("DATABASE_INVALID_SIP", f"{source} is no source IP") from None
     if sources and plan["price"] == 0:
         raise TaskError("DATABASE_INVALID_SIP_FREE_PLAN", "Source IPs are not allowed in the free plan")
     if len(sources) > plan["cidrAllowRules"]:

@@ -59,10 +59,16 @@ def settings(database: Database, limits: Limits) -> dict[str, str]:
     }
 
 
+def default_user(database: Database) -> bool:
+    """Whether the user default may log in; each family has its own name for that."""
+    security = database["security"]
+    return bool(security.get("defaultUserEnabled", security.get("enableDefaultUser")))
+
+
 def users(database: Database, others: Users) -> dict[str, str]:
     """Every user's rules: the keeper's, the default user's and those of the account's roles."""
     security = database["security"]
-    on = "on" if security["defaultUserEnabled"] else "off"
+    on = "on" if default_user(database) else "off"
     found = {
         KEEPER: f"on #{hashed(database['keeper'])} ~* &* +@all",
         "default": f"{on} #{hashed(security['password'])} ~* &* +@all {KEPT}",

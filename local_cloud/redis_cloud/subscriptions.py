@@ -33,6 +33,7 @@ class Subscriptions:
     used, moved: asked how many megabytes a subscription's data takes, told that it has another plan.
     """
 
+    table, holds, command = "redis_subscription", "redis_database", "fixedSubscription"
     used: Callable[[int], Awaitable[float]]
     moved: Callable[[int], Awaitable[None]]
 
@@ -43,17 +44,17 @@ class Subscriptions:
 
     def load(self, request: web.Request) -> Subscription:
         """The subscription of the path."""
-        found = self.cloud.store.get("redis_subscription", request.match_info["subscription"])
+        found = self.cloud.store.get(self.table, request.match_info["subscription"])
         if found is None:
             raise not_found(request, f"Subscription {request.match_info['subscription']} not found")
         return found
 
     def save(self, subscription: Subscription) -> None:
-        self.cloud.store.put("redis_subscription", subscription["id"], subscription)
+        self.cloud.store.put(self.table, subscription["id"], subscription)
 
     def databases(self, subscription: int) -> list[dict[str, Any]]:
         """Databases of a subscription."""
-        return [d for d in self.cloud.store.list("redis_database") if d["subscription"] == subscription]
+        return [d for d in self.cloud.store.list(self.holds) if d["subscription"] == subscription]
 
     def shown(self, subscription: Subscription) -> dict[str, Any]:
         """As the API gives it."""
@@ -70,7 +71,7 @@ class Subscriptions:
         }
 
     async def index(self, request: web.Request) -> web.Response:
-        found = [self.shown(s) for s in self.cloud.store.list("redis_subscription")]
+        found = [self.shown(s) for s in self.cloud.store.list(self.table)]
         return web.json_response({"accountId": ACCOUNT, "subscriptions": found})
 
     async def get(self, request: web.Request) -> web.Response:
@@ -85,7 +86,7 @@ class Subscriptions:
             plan = self.plans.get(body["planId"])
             if plan is None:
                 raise TaskError("FIXED_SUBSCRIPTION_CREATE_PLAN_NOT_FOUND", f"Plan {body['planId']} was not found")
-            if len([s for s in self.cloud.store.list("redis_subscription") if s["status"] != "active"]) >= 3:
+            if len([s for s in self.cloud.store.list(self.table) if s["status"] != "active"]) >= 3:
                 raise TaskError("TOO_MANY_PENDING_SUBSCRIPTIONS", "Three subscriptions are not active")
             self.check_payment(plan, body, None)
             number = self.cloud.store.next("redis_subscription")
@@ -108,7 +109,7 @@ class Subscriptions:
         """Raise TaskError where a plan is not paid, or a free one is."""
         if plan["price"] == 0:
             number = current["id"] if current else None
-            others = [s for s in self.cloud.store.list("redis_subscription") if s["id"] != number]
+            others = [s for s in self.cloud.store.list(self.table) if s["id"] != number]
             if any(self.plans[other["planId"]]["price"] == 0 for other in others):
                 raise TaskError("FIXED_SUBSCRIPTION_ACCOUNT_ALREADY_HAS_A_FREE_PLAN", "Account already has a free plan")
             if body.get("paymentMethodId"):
@@ -125,9 +126,17 @@ class Subscriptions:
         await asyncio.sleep(self.cloud.provisioning_delay)
         if moves:
             await self.moved(number)
-        found = self.cloud.store.get("redis_subscription", number)
+        found = self.cloud.store.get(self.table, number)
         if found and found["status"] == "pending":
             self.save({**found, "status": "active"})
+
+    async def restore(self) -> None:
+        """After a start of the cloud: go on where it was."""
+        for subscription in self.cloud.store.list(self.table):
+            if subscription["status"] == "deleting":
+                self.cloud.spawn(self._remove(subscription["id"]))
+            elif subscription["status"] == "pending":
+                self.cloud.spawn(self._activate(subscription["id"]))
 
     async def update(self, request: web.Request) -> web.Response:
         number, body = self.load(request)["id"], await json_body(request)
@@ -156,7 +165,7 @@ class Subscriptions:
 
     def active(self, number: int) -> Subscription:
         """A subscription that may be changed."""
-        current = self.cloud.store.get("redis_subscription", number)
+        current = self.cloud.store.get(self.table, number)
         if current is None:
             raise TaskError("SUBSCRIPTION_NOT_FOUND", f"Subscription {number} was not found", "404 NOT_FOUND")
         if current["status"] != "active":
@@ -174,11 +183,11 @@ class Subscriptions:
             self.cloud.spawn(self._remove(number))
             return {"resourceId": number}
 
-        return self.tasks.accept("fixedSubscriptionDeleteRequest", work, status=200)
+        return self.tasks.accept(f"{self.command}DeleteRequest", work, status=200)
 
     async def _remove(self, number: int) -> None:
         await asyncio.sleep(self.cloud.provisioning_delay)
-        self.cloud.store.delete("redis_subscription", number)
+        self.cloud.store.delete(self.table, number)
 
     def refusal(self, subscription: Subscription, plan: Plan, used: float) -> str | None:
         """Why it may not move to a plan, if so. used: megabytes that its data takes."""

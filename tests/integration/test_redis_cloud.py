@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import importlib
+import os
+import random
+import signal
 import ssl
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -11,14 +15,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import redis
+import yaml
 from ansible.module_utils.common.arg_spec import ModuleArgumentSpecValidator
 from ansible_collections.opsmap.cloud.plugins.module_utils._errors import CloudError
 from ansible_collections.opsmap.cloud.plugins.module_utils._plan import Context
 from ansible_collections.opsmap.cloud.plugins.module_utils._redis_cloud import RedisCloud
 
-from tests.support import Instance, run
+from tests.contract.published import FILES, Description
+from tests.support import ROOT, SPECS, Instance, run
 
 TEST = Instance("redis")
 MODULES = "ansible_collections.opsmap.cloud.plugins.modules"
@@ -61,8 +68,7 @@ def module(module_name: str, check_mode: bool = False, /, **options: Any) -> dic
 
 def writes() -> int:
     """How many requests so far could have changed something."""
-    entries = TEST.call(0, "GET", "/journal?service=redis_cloud", "control")["entries"]
-    return sum(entry["method"] != "GET" for entry in entries)
+    return sum(entry["method"] != "GET" for entry in entries())
 
 
 def step(module_name: str, /, **options: Any) -> dict[str, Any]:
@@ -362,3 +368,98 @@ def test_info_reads_everything_but_passwords() -> None:
     assert {plan["region"] for plan in near} == {"us-east-1"}
     with pytest.raises(CloudError, match="there is no 'nothing'"):
         module("redis_cloud_info", subscription="nothing")
+
+
+def test_a_killed_run_is_gone_on_with() -> None:
+    """SIGKILL after the POST: the next run finds what was begun, waits for it, and makes nothing."""
+    TEST.call(0, "PUT", "/settings", "control", {"provisioning_seconds": 3})
+    start = TEST.call(0, "GET", "/journal?since=0", "control")["next"]
+    options = " ".join(f"{key}={value}" for key, value in {**credentials(), **PLAN, "name": "killed"}.items())
+    command = ["ansible", "localhost", "-c", "local", "-m", "opsmap.cloud.redis_cloud_subscription", "-a", options]
+    environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}
+    ansible = subprocess.Popen(
+        [str(ROOT / ".venv" / "bin" / command[0]), *command[1:]],
+        env=environment,
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    while not [e for e in entries(start) if e["method"] == "POST"]:
+        assert ansible.poll() is None
+        time.sleep(0.05)
+    os.killpg(ansible.pid, signal.SIGKILL)
+    ansible.wait()
+    found = module("redis_cloud_subscription", name="killed", **PLAN)
+    assert (found["changed"], found["resource"]["status"]) in ((False, "active"), (True, "active"))
+    assert [e["path"] for e in entries(start) if e["method"] == "POST"] == ["/v1/fixed/subscriptions"]
+    TEST.call(0, "PUT", "/settings", "control", {"provisioning_seconds": 0.2})
+    module("redis_cloud_subscription", name="killed", state="absent", confirm_destroy="killed")
+
+
+def entries(since: int = 0) -> list[dict[str, Any]]:
+    """The journal of this API."""
+    found: list[dict[str, Any]] = TEST.call(0, "GET", f"/journal?since={since}&service=redis_cloud", "control")[
+        "entries"
+    ]
+    return found
+
+
+def test_any_way_to_a_state_ends_in_it() -> None:
+    """As tests/unit/collection/test_redis_cloud_properties.py, with real servers and a few chosen at random."""
+    seed = random.randrange(10**6)
+    print(f"seed {seed}")
+    chosen = random.Random(seed)
+
+    def state() -> dict[str, Any]:
+        return {
+            "data_persistence": chosen.choice(["none", "aof-every-write", "snapshot-every-1-hour"]),
+            "data_eviction_policy": chosen.choice(["noeviction", "allkeys-lru"]),
+            "enable_tls": chosen.random() < 0.5,
+            "enable_default_user": chosen.random() < 0.7,
+            "source_ips": chosen.choice([[], ["127.0.0.1"], ["192.0.2.1"]]),
+            "password": f"planted-{chosen.randrange(100)}",
+            "alerts": chosen.choice([[], [{"name": "latency", "value": 5}]]),
+            "tags": chosen.choice([{}, {"owner": "sup"}]),
+        }
+
+    def seen(number: int) -> dict[str, Any]:
+        client = RedisCloud({**credentials(), "api_timeout": 30.0, "api_retries": 0, "ca_path": None})
+        (sid,) = (s["id"] for s in client.subscriptions() if s["name"] == "any")
+        found = client.find_database(sid, number) or {}
+        if not found["security"]["defaultUserEnabled"]:
+            del found["security"]["password"]
+        kept = ("security", "dataPersistence", "dataEvictionPolicy", "alerts", "backup")
+        return {**{key: found[key] for key in kept}, "tags": client.tags(sid, number)}
+
+    module("redis_cloud_subscription", name="any", **PLAN)
+    ours = {"subscription": "any", "name": "one"}
+    for _ in range(3):
+        first, second = state(), state()
+        ends = []
+        for way in ([first, second], [second]):
+            for wanted in way:
+                done = step("redis_cloud_database", **ours, **wanted)
+            ends.append(seen(done["resource"]["databaseId"]))
+            step("redis_cloud_database", **ours, state="absent", confirm_destroy="one")
+        assert ends[0] == ends[1]
+    module("redis_cloud_subscription", name="any", state="absent", confirm_destroy="any")
+
+
+@pytest.mark.skipif(not SPECS.is_dir(), reason="the published descriptions (../shared/specs) are not on this machine")
+def test_deviations_from_the_description_are_listed() -> None:
+    """Every request and answer of this file; the last test of it."""
+    listed = yaml.safe_load((ROOT / "tests" / "contract" / "deviations.yml").read_text())["redis_cloud"]
+    described = Description(SPECS / FILES["redis_cloud"])
+    seen = entries()
+    problems = {text for entry in seen for text in described.problems(entry)}
+    assert [text for text in problems if not any(part in text for part in listed["values"])] == []
+    assert {part for part in listed["values"] if any(part in text for text in problems)} == set(listed["values"])
+    account = [{"method": "GET", "path": path, "status": 200, "response": read(path)} for path in ("/v1/",)]
+    beyond = {member for entry in [*seen, *account] for member in described.undeclared(entry)}
+    assert beyond == set(listed["undeclared"])
+
+
+def read(path: str) -> Any:
+    """One answer, by a client that is not ours."""
+    keys = {"x-api-key": TEST.token("redis_cloud_api_key"), "x-api-secret-key": TEST.token("redis_cloud_secret_key")}
+    return httpx.get(f"http://127.0.0.1:{TEST.port + 2}{path}", headers=keys, timeout=30).json()

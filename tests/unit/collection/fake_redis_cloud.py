@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,7 +23,7 @@ PLAN = {
     "cidrAllowRules": 8,
     "supportDataPersistence": True,
 }
-UNREAD = ("passes", "certificates")
+UNREAD = ("passes", "certificates", "hidden", "stale", "old")
 TARGETS = [{"redisVersion": "7.4"}, {"redisVersion": "8.0"}]
 BIGGER = {**PLAN, "id": 12, "name": "Single-Zone_5GB", "size": 5, "price": 90}
 
@@ -32,7 +33,15 @@ class FakeRedisCloud(Fake):
     """early_404: how often a fresh task is missing. states: what a new resource passes through, one state a look.
 
     fail: commandType -> what ``response.error`` is, used once.
+    late: whether a new resource is there only when its task is processed. hidden: how often a new one is missing after that.
+    stale: how often an active database is read with its old values after a change.
+    silent: whether tasks tell no response while they run, and no resource when they are done.
     """
+
+    late: bool = False
+    hidden: int = 0
+    stale: int = 0
+    silent: bool = False
 
     early_404: int = 2
     states: tuple[str, ...] = ("pending", "dynamic-endpoints-creation-pending", "never-heard-of")
@@ -132,7 +141,13 @@ class FakeRedisCloud(Fake):
             task["response"] = {"resourceId": task["resource"]}
             if task.get("error"):
                 task["status"], task["response"] = "processing-error", {"error": task["error"]}
-        return {key: task[key] for key in ("taskId", "commandType", "status", "response")}
+            elif task.get("adds"):
+                where, number, resource = task.pop("adds")
+                where[number] = resource
+        shown = {key: task[key] for key in ("taskId", "commandType", "status", "response")}
+        if self.silent and not task.get("error"):
+            del shown["response"]
+        return shown
 
     def get_task(self, identifier: str) -> Answer:
         task = self.tasks.get(identifier)
@@ -151,14 +166,25 @@ class FakeRedisCloud(Fake):
     def add(self, command: str, where: dict[int, dict[str, Any]], key: str, resource: dict[str, Any]) -> Answer:
         failing = command in self.fail
         self.number += 1
-        if not failing:
-            where[self.number] = {**resource, key: self.number, "status": "pending", "passes": list(self.states)}
-        return self.begin(command, None if failing else self.number)
+        number = self.number
+        made = {**resource, key: number, "status": "pending", "passes": list(self.states), "hidden": self.hidden}
+        status, task = self.begin(command, None if failing else number)
+        if not failing and self.late:
+            self.tasks[task["taskId"]]["adds"] = (where, number, made)
+        elif not failing:
+            where[number] = made
+        return status, task
 
     def look(self, where: dict[int, dict[str, Any]], identifier: int) -> Answer:
         found = where.get(identifier)
         if found is None:
             return 404, {"status": 404, "error": "Not Found", "message": "resource not found"}
+        if found.get("hidden"):
+            found["hidden"] -= 1
+            return 404, {"status": 404, "error": "Not Found", "message": "resource not found"}
+        if found.get("stale"):
+            found["stale"] -= 1
+            return 200, {**found["old"], "status": "active"}
         if found["passes"]:
             found["status"] = found["passes"].pop(0)
         elif found["status"] == "deleting":
@@ -177,7 +203,9 @@ class FakeRedisCloud(Fake):
         elif where is self.databases and self.refuses_password(found["security"], body):
             self.fail[command] = "NOT_ALLOWED_TO_UPDATE_A_DATABASE_PASSWORD_WHEN_DEFAULT_USER_IS_DISABLED"
         elif where is self.databases:
+            old = copy.deepcopy({key: value for key, value in found.items() if key not in UNREAD})
             self.write(found, body)
+            found.update(stale=self.stale, old=old)
             found["passes"] = ["active-change-pending"]
         else:
             found.update(body)
@@ -199,7 +227,7 @@ class FakeRedisCloud(Fake):
 
     def list_subscriptions(self) -> Answer:
         listed = [
-            {key: value for key, value in item.items() if key != "passes"} for item in self.subscriptions.values()
+            {key: value for key, value in item.items() if key not in UNREAD} for item in self.subscriptions.values()
         ]
         return 200, {"accountId": 1, "subscriptions": listed}
 

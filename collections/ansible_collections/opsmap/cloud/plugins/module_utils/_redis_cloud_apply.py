@@ -12,7 +12,7 @@ from typing import Any
 from ansible_collections.opsmap.cloud.plugins.module_utils._once import make_once
 from ansible_collections.opsmap.cloud.plugins.module_utils._plan import Context, Handlers
 from ansible_collections.opsmap.cloud.plugins.module_utils._redis_cloud import RedisCloud
-from ansible_collections.opsmap.cloud.plugins.module_utils._redis_cloud_database import camel, canonical, changes
+from ansible_collections.opsmap.cloud.plugins.module_utils._redis_cloud_database import Family, canonical, changes
 from ansible_collections.opsmap.cloud.plugins.module_utils._redis_cloud_find import find_database, find_subscription
 from ansible_collections.opsmap.cloud.plugins.module_utils._redis_cloud_task import (
     end_of_creates,
@@ -84,6 +84,7 @@ class DatabaseWriter:
     client: RedisCloud
     params: Mapping[str, Any]
     context: Context
+    family: Family
     subscription: int = 0
     database: int | None = None
     patience: Patience = field(init=False)
@@ -154,7 +155,9 @@ class DatabaseWriter:
 
     def _settle(self, body: Object) -> None:
         def arrived(seen: Object) -> bool:
-            return not any(camel(option) in body for option in changes(self.params, canonical(seen)))
+            return not any(
+                self.family.key(option) in body for option in changes(self.family, self.params, canonical(seen))
+            )
 
         wait_active(self._find, self.what, self.patience, arrived)
         wait_active(

@@ -1,7 +1,7 @@
 # Copyright: opsmap contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What an Essentials database is made of: its field table, its read-back differences and its limits."""
+"""What a database is made of, in each family: its field table, its read-back differences and its limits."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import hashlib
 import ipaddress
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.opsmap.cloud.plugins.module_utils._errors import bad_option, refused
@@ -24,6 +25,7 @@ EVICTION += ["volatile-ttl", "noeviction"]
 ALERTS = ["dataset-size", "datasets-size", "throughput-higher-than", "throughput-lower-than", "latency"]
 ALERTS += ["syncsource-error", "syncsource-lag", "connections-limit"]
 EVERYWHERE = ["0.0.0.0/0"]
+PRIVATE = {"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"}
 MOVES_BY_ITSELF = (8, 4)  # from this version on the service upgrades minor versions of its own accord
 
 
@@ -37,7 +39,32 @@ def alert_set(value: Any) -> Any:
     return sorted((alert["name"], alert["value"]) for alert in value or [])
 
 
-FIELDS = [
+def number(value: Any) -> Any:
+    """Sizes come back as floats."""
+    return None if value is None else round(float(value), 3)
+
+
+def names(value: Any) -> Any:
+    """Modules by name, without order."""
+    return sorted(item["name"] if isinstance(item, dict) else item for item in value or [])
+
+
+def throughput(value: Any) -> Any:
+    """What is measured, and how much of it."""
+    return value and (value.get("by"), value.get("value"))
+
+
+def remote_backup(value: Any) -> Any:
+    """A backup's hour comes back as the morning's where there are two a day."""
+    if not value or not value.get("active", True):
+        return None
+    interval, hour = value.get("interval"), str(value.get("time_utc") or value.get("timeUTC") or "")
+    if interval == "every-12-hours" and hour:
+        hour = f"{int(hour.partition(':')[0]) % 12:02d}:00"
+    return interval, hour, value.get("storage_path") or value.get("destination")
+
+
+COMMON = [
     Field("name"),
     Field("protocol", change="create"),
     Field("resp_version", at="respVersion"),
@@ -48,43 +75,109 @@ FIELDS = [
     Field("enable_tls", at="security.enableTls"),
     Field("enable_default_user", at="security.enableDefaultUser"),
     Field("alerts", compare=alert_set),
-    Field("periodic_backup_path", at="periodicBackupPath", compare=absent_is_empty),
 ]
+
+
+@dataclass(frozen=True)
+class Family:
+    """Essentials or Pro. renamed: options that the API takes under another name than theirs in camel case."""
+
+    pro: bool
+    fields: list[Field]
+    renamed: Mapping[str, str]
+
+    def key(self, option: str) -> str:
+        """The name under which the API takes an option: ``enable_tls`` -> ``enableTls``."""
+        head, *tail = option.split("_")
+        return self.renamed.get(option, head + "".join(part.capitalize() for part in tail))
+
+
+ESSENTIALS = Family(
+    False, [*COMMON, Field("periodic_backup_path", at="periodicBackupPath", compare=absent_is_empty)], {}
+)
+PRO = Family(
+    True,
+    [
+        *COMMON,
+        Field("dataset_size_gb", at="datasetSizeInGb", compare=number),
+        Field("memory_limit_gb", at="memoryLimitInGb", compare=number),
+        Field("throughput", at="throughputMeasurement", compare=throughput),
+        Field("port", change="create"),
+        Field("modules", compare=names, change="create"),
+        Field("support_oss_cluster_api", at="supportOSSClusterApi"),
+        Field("auto_minor_version_upgrade", at="autoMinorVersionUpgrade"),
+        Field("remote_backup", at="backup", compare=remote_backup),
+    ],
+    {
+        "source_ips": "sourceIp",
+        "dataset_size_gb": "datasetSizeInGb",
+        "memory_limit_gb": "memoryLimitInGb",
+        "throughput": "throughputMeasurement",
+        "support_oss_cluster_api": "supportOSSClusterApi",
+    },
+)
+THROUGHPUT: Object = {
+    "by": {
+        "type": "str",
+        "choices": ["operations-per-second", "number-of-shards"],
+        "default": "operations-per-second",
+    },
+    "value": {"type": "int", "required": True},
+}
+REMOTE_BACKUP: Object = {
+    "active": {"type": "bool", "default": True},
+    "interval": {"type": "str", "choices": [f"every-{hours}-hours" for hours in (24, 12, 6, 4, 2, 1)]},
+    "time_utc": {"type": "str"},
+    "storage_type": {"type": "str", "choices": ["ftp", "aws-s3", "azure-blob-storage", "google-blob-storage"]},
+    "storage_path": {"type": "str"},
+}
+BUNDLED = 8  # from this major version on modules come with Redis, and are told although never asked for
 CERTIFICATES = "client_tls_certificates"
 FINGERPRINT = "opsmap-client-tls"  # tag: the service tells only whether there are certificates, not which
 NOT_AT_CREATION = ("enable_default_user",)  # ignored there, so an update follows
 
 
-def camel(option: str) -> str:
-    """The name under which the API takes an option: ``enable_tls`` -> ``enableTls``."""
-    head, *tail = option.split("_")
-    return head + "".join(part.capitalize() for part in tail)
-
-
 def canonical(database: Mapping[str, Any]) -> Object:
-    """A database with the two fields that read back elsewhere put at one place."""
+    """A database with the fields that read back elsewhere put at one place."""
     security = dict(database.get("security") or {})
     if "defaultUserEnabled" in security:
         security["enableDefaultUser"] = security.pop("defaultUserEnabled")
+    if set(security.get("sourceIps") or []) == PRIVATE:  # Pro without public access and without sources
+        security["sourceIps"] = EVERYWHERE
     backup = database.get("backup") or {}
-    backup_path = backup.get("destination") if backup.get("remoteBackupEnabled") else None
-    return {**database, "security": security, "periodicBackupPath": backup_path}
+    on = backup.get("remoteBackupEnabled", backup.get("enableRemoteBackup", False))
+    found: Object = {**database, "security": security, "periodicBackupPath": backup.get("destination") if on else None}
+    found["backup"] = backup if on else None
+    port = str(database.get("publicEndpoint") or "").rpartition(":")[2]
+    found["port"] = int(port) if port.isdigit() else None
+    return found
 
 
-def body(params: Mapping[str, Any], options: Iterable[str]) -> Object:
+def body(family: Family, params: Mapping[str, Any], options: Iterable[str]) -> Object:
     """The request's form of these options, as far as they are given."""
-    given = {camel(option): params[option] for option in options if params[option] is not None}
+    given = {family.key(option): params[option] for option in options if params[option] is not None}
     if "password" in given:
         given["password"] = Secret(given["password"])
-    if camel(CERTIFICATES) in given:
-        given[camel(CERTIFICATES)] = [{"publicCertificatePEMString": text} for text in given[camel(CERTIFICATES)]]
+    if family.key(CERTIFICATES) in given:
+        texts = given[family.key(CERTIFICATES)]
+        given[family.key(CERTIFICATES)] = [{"publicCertificatePEMString": text} for text in texts]
+    if "modules" in given:
+        given["modules"] = [{"name": name} for name in given["modules"]]
+    if "remoteBackup" in given:
+        named = {"time_utc": "timeUTC", "storage_type": "storageType", "storage_path": "storagePath"}
+        wanted = given["remoteBackup"].items()
+        given["remoteBackup"] = {named.get(key, key): value for key, value in wanted if value is not None}
     return given
 
 
-def changes(params: Mapping[str, Any], database: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+def changes(family: Family, params: Mapping[str, Any], database: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
     """Options that differ from the (canonical) database: name -> (is, should be). Passwords are Secrets."""
-    what = f"database {params['name']}"
-    found = differences(what, FIELDS, dict(params), dict(database))
+    what, desired = f"database {params['name']}", dict(params)
+    if (_numbers(str(database.get("redisVersion") or "0")) or (0,))[0] >= BUNDLED:
+        desired["modules"] = None
+    if database.get("port") is None:  # not told yet
+        desired["port"] = None
+    found = differences(what, family.fields, desired, dict(database))
     security = database.get("security") or {}
     present, wanted = security.get("password"), params["password"]
     default_user = params["enable_default_user"]
@@ -176,20 +269,38 @@ def check_options(params: Mapping[str, Any]) -> None:
         raise bad_option("redis_version", f"{params['redis_version']!r} is no version", "give it as 7.4, in quotes")
 
 
+def check_pro_options(params: Mapping[str, Any]) -> None:
+    """As check_options, for what only Pro has."""
+    for option in ("dataset_size_gb", "memory_limit_gb"):
+        if params[option] is not None and params[option] < 0.1:
+            raise bad_option(option, f"{params[option]:g} is too small", "give 0.1 or more")
+    if params["port"] is not None and not 10000 <= params["port"] <= 19999:
+        raise bad_option("port", f"{params['port']} is not possible", "give a number from 10000 to 19999")
+    backup = params["remote_backup"] or {"active": False}
+    missing = [key for key in ("interval", "storage_type", "storage_path") if not backup.get(key)]
+    if backup["active"] and missing:
+        raise bad_option("remote_backup", f"{', '.join(missing)} is missing", "an active backup needs it")
+    hour = backup.get("time_utc")
+    if hour and not re.fullmatch(r"([01]\d|2[0-3]):00", hour):
+        raise bad_option("remote_backup", f"time_utc {hour!r} is no full hour", "write it as 14:00, in quotes")
+    if hour and backup.get("interval") not in ("every-24-hours", "every-12-hours"):
+        raise bad_option("remote_backup", "time_utc does not go with this interval", "leave it out")
+
+
 def check_plan(params: Mapping[str, Any], subscription: Mapping[str, Any]) -> None:
     """Refuse what the subscription's plan does not offer, as far as it tells."""
     wishes = (
         ("data_persistence", params["data_persistence"] not in (None, "none"), "supportDataPersistence"),
         ("replication", params["replication"], "supportReplication"),
         ("enable_tls", params["enable_tls"], "supportSsl"),
-        ("periodic_backup_path", params["periodic_backup_path"], "supportInstantAndDailyBackups"),
+        ("periodic_backup_path", params.get("periodic_backup_path"), "supportInstantAndDailyBackups"),
     )
     for option, wished, key in wishes:
         if wished and subscription.get(key) is False:
             raise bad_option(option, "the subscription's plan does not support it", "choose a larger or paid plan")
     if subscription.get("price") == 0:
         for option in ("enable_tls", "source_ips", "periodic_backup_path"):
-            if params[option]:
+            if params.get(option):
                 raise bad_option(option, "the free plan does not support it", "leave it out or choose a paid size")
     limit = subscription.get("cidrAllowRules")
     if limit and len(params["source_ips"] or []) > limit:

@@ -94,8 +94,8 @@ def _no_match(params: Mapping[str, Any], plans: list[Object]) -> CloudError:
     return bad_option("size", f"no plan offers {asked}{flex}", f"the candidates are: {listed(in_region)}")
 
 
-def payment(params: Mapping[str, Any], plan: Mapping[str, Any], methods: list[Object]) -> Object:
-    """The part of the create body that pays for the plan."""
+def payment(params: Mapping[str, Any], plan: Mapping[str, Any], methods: list[Object], costs: str = "") -> Object:
+    """The part of the create body that pays for the plan. costs: what of it is said when no method is clear."""
     given = params.get("payment_method_id")
     if not plan.get("price"):
         if given is not None:
@@ -107,7 +107,7 @@ def payment(params: Mapping[str, Any], plan: Mapping[str, Any], methods: list[Ob
     if given is None and len(methods) != 1:
         raise bad_option(
             "payment_method_id",
-            f"the plan costs {price(plan)} and the account has {len(methods)} payment methods",
+            f"{costs or 'the plan costs ' + price(plan)} and the account has {len(methods)} payment methods",
             f"choose one of: {known}" if known else "enter a card in the console, or use payment_method marketplace",
         )
     if given is not None and given not in [item["id"] for item in methods]:

@@ -171,13 +171,10 @@ plan:
 from typing import Any
 
 from ansible_collections.opsmap.cloud.plugins.module_utils import _redis_cloud_database as database
-from ansible_collections.opsmap.cloud.plugins.module_utils._errors import bad_option, refused
 from ansible_collections.opsmap.cloud.plugins.module_utils._module import WAIT_OPTIONS, run_module
-from ansible_collections.opsmap.cloud.plugins.module_utils._plan import Context, Plan, apply, converge
-from ansible_collections.opsmap.cloud.plugins.module_utils._redis_cloud import OPTIONS, RedisCloud
-from ansible_collections.opsmap.cloud.plugins.module_utils._redis_cloud_apply import DatabaseWriter
-from ansible_collections.opsmap.cloud.plugins.module_utils._redis_cloud_find import find_database, find_subscription
-from ansible_collections.opsmap.cloud.plugins.module_utils._secret import REDACTED, scrubbed
+from ansible_collections.opsmap.cloud.plugins.module_utils._plan import Context, Plan
+from ansible_collections.opsmap.cloud.plugins.module_utils._redis_cloud import OPTIONS
+from ansible_collections.opsmap.cloud.plugins.module_utils._redis_cloud_database_plan import plan_database, run_database
 
 SPEC: dict[str, Any] = {
     "argument_spec": {
@@ -223,121 +220,13 @@ def validate(params: dict[str, Any]) -> None:
 
 def plan(params: dict[str, Any], observed: dict[str, Any] | None) -> Plan:
     """Steps from the observed database to the desired one."""
-    seen = observed or {}
-    current = seen.get("database")
-    if params["state"] == "absent":
-        return _removal(params, current)
-    database.check_plan(params, seen.get("subscription") or {})
-    result = _creation(params) if current is None else _change(params, database.canonical(current), seen)
-    present = seen.get("tags") or {}
-    wanted = database.tags_wanted(params, present)
-    if wanted != present:
-        result.before["tags"], result.after["tags"] = present, wanted
-        result.add("tag", f"set tags of database {params['name']}", tags=wanted)
-    return result
-
-
-def _removal(params: dict[str, Any], current: dict[str, Any] | None) -> Plan:
-    if current is None:
-        return Plan()
-    name = current["name"]
-    result = Plan(before={"name": name})
-    if params["confirm_destroy"] != name:
-        raise bad_option("confirm_destroy", f"is not {name!r}", "give the database's name to remove it")
-    path = database.canonical(current)["periodicBackupPath"]
-    if path and params["final_backup"]:
-        result.add("backup", f"back up database {name} to {path}")
-    result.add("delete", f"delete database {name} with all its data")
-    return result
-
-
-def _creation(params: dict[str, Any]) -> Plan:
-    name, certificates = params["name"], params[database.CERTIFICATES]
-    if certificates and not params["enable_tls"]:
-        raise bad_option(database.CERTIFICATES, "need TLS", "set enable_tls to true")
-    options = [field.name for field in database.FIELDS]
-    options[1:1] = ["redis_version", "password", database.CERTIFICATES]
-    given = {option: params[option] for option in options if params[option] is not None}
-    shown = {"password": REDACTED, database.CERTIFICATES: certificates and database.counted(certificates)}
-    result = Plan(after={key: shown.get(key, value) for key, value in given.items()})
-    at_once = [option for option in given if option not in database.NOT_AT_CREATION]
-    result.add("create", f"create database {name}", body=database.body(params, at_once))
-    if params["enable_default_user"] is False:
-        follow_up = database.body(params, database.NOT_AT_CREATION)
-        result.add("update", f"update database {name}: enable_default_user", body=follow_up)
-    return result
-
-
-def _change(params: dict[str, Any], current: dict[str, Any], seen: dict[str, Any]) -> Plan:
-    name, certificates = current.get("name"), params[database.CERTIFICATES]
-    if current.get("status") == "error":
-        raise refused(f"change database {name}", "it is in the state 'error'", "remove it, or ask the vendor's support")
-    found = database.changes(params, current)
-    security, mark = current["security"], (seen.get("tags") or {}).get(database.FINGERPRINT)
-    if certificates and not (security.get("enableTls") or params["enable_tls"]):
-        raise bad_option(database.CERTIFICATES, "need TLS", "set enable_tls to true")
-    if certificates and mark != database.fingerprint(certificates):
-        found[database.CERTIFICATES] = (mark or "unknown", database.counted(certificates))
-    result = Plan({"name": name}, {"name": name})
-    version, warning = database.upgrade(params["redis_version"], current.get("redisVersion"), seen.get("targets") or [])
-    result.warnings = [warning] if warning else []
-    if version:
-        result.before["redis_version"], result.after["redis_version"] = current["redisVersion"], version
-        result.add("upgrade", f"upgrade database {name} to Redis {version}", version=version)
-    for option, (present, wanted) in found.items():
-        secret = option == "password"
-        result.before[option], result.after[option] = ("(other)", REDACTED) if secret else (present, wanted)
-    if found:
-        result.add("update", f"update database {name}: {', '.join(found)}", body=database.body(params, found))
-    return result
-
-
-def beside(
-    client: RedisCloud, params: dict[str, Any], subscription: int, found: dict[str, Any] | None
-) -> dict[str, Any]:
-    """What the plan needs beside the database itself, asked for only then."""
-    seen: dict[str, Any] = {}
-    if not found or params["state"] == "absent":
-        return seen
-    tls = (found.get("security") or {}).get("tlsClientAuthentication")
-    if (
-        params["tags"] is not None
-        or params[database.CERTIFICATES] is not None
-        or (tls and params["enable_tls"] is False)
-    ):
-        seen["tags"] = client.tags(subscription, found["databaseId"])
-    wanted, running = params["redis_version"], str(found.get("redisVersion"))
-    if wanted and not f"{running}.".startswith(f"{wanted}."):
-        seen["targets"] = client.upgrade_targets(subscription, found["databaseId"])
-    return seen
+    return plan_database(database.ESSENTIALS, params, observed)
 
 
 def run(params: dict[str, Any], context: Context) -> dict[str, Any]:
     """Converge one database."""
     validate(params)
-    client = RedisCloud(params, context.clock)
-    writer = DatabaseWriter(client, params, context)
-
-    def observe() -> dict[str, Any]:
-        patience = context.patience(params)
-        subscription = find_subscription(client, params, context, patience, option="subscription")
-        if subscription is None:
-            if params["state"] == "present" and not context.check_mode:
-                problem = f"there is no {params['subscription']!r}"
-                raise bad_option("subscription", problem, "make it with redis_cloud_subscription first")
-            return {}
-        writer.subscription = subscription["id"]
-        found = find_database(client, subscription["id"], params, context, patience)
-        writer.database = found and found["databaseId"]
-        return {"subscription": subscription, "database": found, **beside(client, params, subscription["id"], found)}
-
-    return converge(
-        observe,
-        lambda observed: plan(params, observed),
-        lambda made: apply(made, writer.handlers(), context),
-        lambda observed: scrubbed(observed.get("database")),
-        context,
-    )
+    return run_database(database.ESSENTIALS, params, context, "redis_cloud_subscription")
 
 
 def main() -> None:
