@@ -68,6 +68,18 @@ def test_asked_to_end_it_is_a_success(number: int) -> None:
         assert time.monotonic() - began < 5
 
 
+def test_the_first_is_told_to_end_before_the_others() -> None:
+    """Caddy hands on what it has accepted; FastAPI must still be there then."""
+    code = "import signal, sys, time\ndef end(*_):\n    print('{0}', flush=True); time.sleep({1}); print('{0} ended', flush=True)"
+    code += "; sys.exit(0)\nsignal.signal(15, end); print('up', flush=True); time.sleep(60)"
+    with family(code.format("first", 0.4), code.format("second", 0)) as process:
+        assert process.stdout is not None
+        assert [process.stdout.readline() for _ in range(2)] == ["up\n", "up\n"]
+        process.send_signal(signal.SIGTERM)
+        said = [line for line in process.stdout.read().split("\n") if line and not line.startswith("start:")]
+    assert said == ["first", "first ended", "second", "second ended"]
+
+
 def test_a_caddyfile_for_another_port_is_refused() -> None:
     start.check_port("http://:3000 {\n}\n", "3000")
     with pytest.raises(SystemExit, match="4000"):

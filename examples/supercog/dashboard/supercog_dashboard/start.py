@@ -1,7 +1,8 @@
 """First process of the container: Caddy and FastAPI live and die together.
 
-Signals go to both. When one ends, the other is told to end too, and the exit status says that it was not asked for, so
-that the platform starts the container again.
+Signals go to both, to Caddy first: a request that it has accepted must still find FastAPI listening. When one ends, the
+other is told to end too, and the exit status says that it was not asked for, so that the platform starts the container
+again.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from types import FrameType
 
 CADDYFILE = Path(os.environ.get("CADDYFILE") or "/etc/caddy/Caddyfile")
 GRACE_SECONDS = 12
+AHEAD_SECONDS = 1  # after which Caddy has handed on what it has accepted; long streams end only when FastAPI ends
 COMMANDS = (
     ("caddy", "run", "--config", str(CADDYFILE), "--adapter", "caddyfile"),
     # Only Caddy talks to FastAPI.
@@ -44,8 +46,8 @@ class Family:
     def _stop(self, number: int, frame: FrameType | None) -> None:
         self.stopping = True
 
-    def _tell(self, number: int) -> None:
-        for child in self.children.values():
+    def _tell(self, number: int, first_only: bool = False) -> None:
+        for child in list(self.children.values())[: 1 if first_only else None]:
             child.send_signal(number)
 
     def _reap(self) -> int | None:
@@ -63,8 +65,7 @@ class Family:
                 return child.returncode
 
     def wait(self) -> int:
-        result = 0
-        told = False
+        result, told, all_told = 0, False, False
         while self.children:
             status = self._reap()
             if status is not None and not self.stopping:
@@ -73,6 +74,10 @@ class Family:
             if self.stopping and not told:
                 told = True
                 self.deadline = time.monotonic() + GRACE_SECONDS
+                self._tell(signal.SIGTERM, first_only=True)
+            ahead = self.deadline - GRACE_SECONDS + AHEAD_SECONDS
+            if told and not all_told and (status is not None or time.monotonic() > ahead):
+                all_told = True
                 self._tell(signal.SIGTERM)
             if time.monotonic() > self.deadline:
                 self._tell(signal.SIGKILL)
