@@ -370,6 +370,67 @@ def test_info_reads_everything_but_passwords() -> None:
         module("redis_cloud_info", subscription="nothing")
 
 
+def test_pro() -> None:
+    wanted: dict[str, Any] = {
+        "name": "pro",
+        "provider": "AWS",
+        "region": "us-east-1",
+        "first_database": {"name": "first", "dataset_size_gb": 1},
+    }
+    with pytest.raises(CloudError, match=r"max_price_per_hour: subscription pro costs 0\.881 an hour, more than 0\.5"):
+        module("redis_cloud_pro_subscription", **wanted, max_price_per_hour=0.5)
+    assert module("redis_cloud_info", pro=True)["resource"] == {"subscriptions": [], "databases": []}
+    step("redis_cloud_pro_subscription", **wanted, max_price_per_hour=1)
+    ours = {"subscription": "pro", "name": "sessions"}
+    backup = {
+        "interval": "every-12-hours",
+        "time_utc": "14:00",
+        "storage_type": "aws-s3",
+        "storage_path": "s3://bucket/x",
+    }
+    made = step(
+        "redis_cloud_pro_database",
+        **ours,
+        dataset_size_gb=0.5,
+        throughput={"value": 2000},
+        enable_tls=True,
+        enable_default_user=True,
+        source_ips=["127.0.0.1"],
+        remote_backup=backup,
+        password="pro-planted",
+        tags={"owner": "sup"},
+    )
+    assert made["resource"]["memoryLimitInGb"] == 1
+    port = int(made["resource"]["publicEndpoint"].rpartition(":")[2])
+    trust = str(TEST.folder / "ca.crt")
+    with redis.Redis("127.0.0.1", port, password="pro-planted", ssl=True, ssl_ca_certs=trust) as connected:
+        connected.set("kept", "value")
+        step(
+            "redis_cloud_pro_database", **ours, dataset_size_gb=2, replication=False, data_persistence="aof-every-write"
+        )
+        assert connected.get("kept") == b"value"
+        assert connected.info("memory")["maxmemory"] == 2 * 2**30
+    step(
+        "redis_cloud_acl_role",
+        name="both",
+        rules=[{"rule": "Read-Only", "databases": ["pro/sessions", "sup/sessions"]}],
+    )
+    module("redis_cloud_acl_role", name="both", state="absent", confirm_destroy="both")
+    with pytest.raises(CloudError, match=r"port is .* and cannot become 12345"):
+        module("redis_cloud_pro_database", **ours, port=12345)
+    step("redis_cloud_pro_subscription", **{**wanted, "name": "pro"}, public_endpoint_access=False)
+    step("redis_cloud_pro_database", **ours, source_ips=[])
+    read = module("redis_cloud_info", pro=True)["resource"]
+    assert read["subscriptions"][0]["pricing"][0]["type"] == "Shards"
+    assert {found["name"] for found in read["databases"]} == {"first", "sessions"}
+    with pytest.raises(CloudError, match="it holds first, sessions"):
+        module("redis_cloud_pro_subscription", name="pro", state="absent", confirm_destroy="pro")
+    for name in ("first", "sessions"):
+        gone = {"subscription": "pro", "name": name, "state": "absent", "confirm_destroy": name}
+        step("redis_cloud_pro_database", **gone)
+    step("redis_cloud_pro_subscription", name="pro", state="absent", confirm_destroy="pro")
+
+
 def test_a_killed_run_is_gone_on_with() -> None:
     """SIGKILL after the POST: the next run finds what was begun, waits for it, and makes nothing."""
     TEST.call(0, "PUT", "/settings", "control", {"provisioning_seconds": 3})

@@ -57,28 +57,25 @@ def find_database(
     )
 
 
-def database_ids(client: RedisCloud, named: Iterable[str], may_miss: bool) -> dict[str, Object | None]:
-    """Ids of databases that are named ``subscription/database``; None for one that is not there, if it may miss."""
-    found: dict[str, Object | None] = {}
-    subscriptions = client.subscriptions() if named else []
-    listed: dict[int, list[Object]] = {}
-    for both in named:
-        holder, _, name = both.partition("/")
-        live = [each for each in subscriptions if each.get("name") == holder and each.get("status") != "deleting"]
-        if len(live) > 1:
-            ids = ", ".join(str(each["id"]) for each in live)
-            raise bad_option("rules", f"{len(live)} subscriptions are called {holder!r}: {ids}", "rename one of them")
-        for each in live:
-            listed.setdefault(each["id"], client.databases(each["id"]) if each["id"] not in listed else [])
-        ids_of = [
-            {"subscriptionId": each["id"], "databaseId": database["databaseId"]}
-            for each in live
-            for database in listed[each["id"]]
-            if database.get("name") == name
-        ]
-        if not ids_of and not may_miss:
-            raise bad_option("rules", f"there is no database {both}", "make it with redis_cloud_database first")
-        found[both] = ids_of[0] if ids_of else None
+def database_ids(clients: Iterable[RedisCloud], named: Iterable[str], may_miss: bool) -> dict[str, Object | None]:
+    """Ids of databases that are named ``subscription/database``, looked for in one family after the other.
+
+    None for one that is not there, if it may miss.
+    """
+    found: dict[str, Object | None] = dict.fromkeys(named)
+    for client in clients:
+        missing = {both.partition("/")[0] for both, ids in found.items() if ids is None}
+        holders = [each for each in client.subscriptions() if each.get("name") in missing] if missing else []
+        for holder in [each for each in holders if each.get("status") != "deleting"]:
+            for database in client.databases(holder["id"]):
+                both = f"{holder['name']}/{database.get('name')}"
+                if found.get(both):
+                    raise bad_option("rules", f"{both} is there more than once", "rename one of the subscriptions")
+                if both in found:
+                    found[both] = {"subscriptionId": holder["id"], "databaseId": database["databaseId"]}
+    absent = [both for both, ids in found.items() if ids is None]
+    if absent and not may_miss:
+        raise bad_option("rules", f"there is no database {absent[0]}", "make it with redis_cloud_database first")
     return found
 
 

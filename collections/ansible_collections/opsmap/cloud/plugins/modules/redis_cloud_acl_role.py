@@ -155,11 +155,14 @@ def run(params: dict[str, Any], context: Context) -> dict[str, Any]:
     """Converge one role."""
     validate(params)
     client = RedisCloud(params, context.clock)
+    families = (client, RedisCloud(params, context.clock, pro=True))
     access = Access(client, "roles", f"role {params['name']}", params, context)
 
     def beside(current: dict[str, Any] | None) -> dict[str, Any]:
         named = [database for rule in params["rules"] or [] for database in rule["databases"]]
-        return {"ids": database_ids(client, named, may_miss=context.check_mode)} if params["state"] == "present" else {}
+        return (
+            {"ids": database_ids(families, named, may_miss=context.check_mode)} if params["state"] == "present" else {}
+        )
 
     return run_access(access, lambda observed: plan(params, observed), beside)
 

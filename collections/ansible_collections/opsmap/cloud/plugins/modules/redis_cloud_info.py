@@ -22,6 +22,10 @@ options:
   subscription:
     description: Name of a subscription, to read its databases only, and the plans that it may move to. Every subscription when not given.
     type: str
+  pro:
+    description: Whether to read Pro subscriptions, with what they cost, and their databases. Those of Essentials when not.
+    type: bool
+    default: false
   provider:
     description: Provider of the plans to read. Those of all providers when not given.
     type: str
@@ -72,6 +76,7 @@ SPEC: dict[str, Any] = {
     "argument_spec": {
         "gather": {"type": "list", "elements": "str", "choices": KINDS, "default": ["subscriptions", "databases"]},
         "subscription": {"type": "str"},
+        "pro": {"type": "bool", "default": False},
         "provider": {"type": "str", "choices": ["AWS", "GCP", "Azure"]},
         "region": {"type": "str"},
         **OPTIONS,
@@ -81,7 +86,7 @@ SPEC: dict[str, Any] = {
 
 def run(params: dict[str, Any], context: Context) -> dict[str, Any]:
     """Read what is asked for."""
-    client = RedisCloud(params, context.clock)
+    client = RedisCloud(params, context.clock, pro=params["pro"])
     needs_subscriptions = params["subscription"] or {"subscriptions", "databases"} & set(params["gather"])
     subscriptions = client.subscriptions() if needs_subscriptions else []
     if params["subscription"] is not None:
@@ -90,7 +95,7 @@ def run(params: dict[str, Any], context: Context) -> dict[str, Any]:
         if not subscriptions:
             raise bad_option("subscription", f"there is no {name!r}", "correct it, or leave it out to see all")
     read = {
-        "subscriptions": lambda: subscriptions,
+        "subscriptions": lambda: priced(client, subscriptions) if params["pro"] else subscriptions,
         "databases": lambda: [found for each in subscriptions for found in databases(client, each)],
         "plans": lambda: plans(client, params, subscriptions),
         "acl": lambda: {key: client.access(kind) for key, kind in ACCESS.items()},
@@ -102,6 +107,11 @@ def run(params: dict[str, Any], context: Context) -> dict[str, Any]:
 
 
 ACCESS = {"rules": "redisRules", "roles": "roles", "users": "users"}
+
+
+def priced(client: RedisCloud, subscriptions: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Pro subscriptions with the lines of their price."""
+    return [{**each, "pricing": client.pricing(each["id"])} for each in subscriptions]
 
 
 def databases(client: RedisCloud, subscription: dict[str, Any]) -> list[dict[str, Any]]:
