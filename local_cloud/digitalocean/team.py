@@ -9,7 +9,7 @@ from typing import Any
 from aiohttp import web
 
 from local_cloud.digitalocean.catalogue import REGIONS
-from local_cloud.digitalocean.clusters import Cluster, Clusters, PROJECT, network_of
+from local_cloud.digitalocean.clusters import PROJECT, Cluster, Clusters, network_of
 from local_cloud.digitalocean.errors import do_error, missing
 from local_cloud.fly.ids import now
 from local_cloud.problems import json_body
