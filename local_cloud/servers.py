@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from local_cloud.cloud import Cloud
+from local_cloud.docker import DockerError
 
 CERTIFICATE, KEY = "/etc/opsmap/tls.crt", "/etc/opsmap/tls.key"
 
@@ -60,11 +61,12 @@ class Server:
         """Wait until a command in it says so; an exception tells what it said instead."""
         output = ""
         for _ in range(attempts):
-            found = await self.cloud.docker.inspect(self.name)
-            if found and found["State"]["Running"]:
+            try:
                 code, output = await self.cloud.docker.execute(self.name, command)
-                if code == 0 and says in output:
-                    return
+            except DockerError as problem:  # not there yet, or it restarts
+                code, output = 1, str(problem)
+            if code == 0 and says in output:
+                return
             await asyncio.sleep(0.1)
         raise RuntimeError(f"{self.name} does not become ready: {output.strip()[:300]}")
 

@@ -36,6 +36,8 @@ class Backups:
             f"{server.BIN}/pg_basebackup -h /run/postgresql -p {cluster['port']} -D {folder} -X stream -c fast && du -sm {folder}"
         )
         code, output = await self.cloud.docker.execute(server.server(self.cloud, cluster).name, ["sh", "-c", script])
+        if self.cloud.store.get("do_cluster", number) is None:  # destroyed meanwhile
+            return None
         if code != 0:
             raise RuntimeError(f"backup of {cluster['name']}: {output.strip()[:300]}")
         megabytes = int(output.split()[-2])

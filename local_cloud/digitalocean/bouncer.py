@@ -44,7 +44,7 @@ def files(cluster: Document, hba: str) -> dict[str, tuple[bytes, int]]:
         fixed = f" user={value(login['name'])} password={value(login['password'])}" if login else ""
         size = f"pool_mode={pool['mode']} pool_size={pool['size']}"
         where = f"host=/run/postgresql port={cluster['port']} dbname={value(pool['db'])}"
-        text += f'"{quoted(pool["name"])}" = {where} {size}{fixed}\n'
+        text += f"{pool['name']} = {where} {size}{fixed}\n"
     users = "".join(f'"{quoted(u["name"])}" "{quoted(u["password"])}"\n' for u in cluster["users"].values())
     lines = "\n".join(line for line in hba.splitlines() if line.startswith("hostssl all"))
     return {

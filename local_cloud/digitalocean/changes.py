@@ -46,9 +46,10 @@ class Changes:
         await asyncio.sleep(self.cloud.provisioning_delay)
         changes = {key: item for key, item in pending["changes"].items() if key != "restart"}
         cluster = {**cluster, **changes}
-        if RESTARTS & set(pending["changes"]):
+        restart = bool(RESTARTS & set(pending["changes"]))
+        if restart:
             await self._restart(cluster)
-        await self.clusters.standby(cluster)
+        await self.clusters.standby(cluster, restart)
         self.clusters.become(number, **changes, status="online", pending=None)
 
     async def _restart(self, cluster: Cluster) -> None:

@@ -56,8 +56,10 @@ class Clusters:
         found = self.cloud.store.get("do_cluster", request.match_info["cluster"])
         if found is None:
             raise missing()
+        if online and found["status"] in ("creating", "forking"):
+            raise do_error(412, f"The cluster is {found['status']}; wait until it is online.")
         if online and (found["status"] != "online" or found.get("pending") or found.get("gone")):
-            raise do_error(412 if found["status"] == "creating" else 409, f"The cluster is {found['status']}.")
+            raise do_error(409, "Another operation on this cluster is in progress.")
         return found
 
     @asynccontextmanager
@@ -203,14 +205,14 @@ class Clusters:
         await asyncio.sleep(self.cloud.settings.switches.backup_seconds)
         await self.backups.make(number)
 
-    async def standby(self, cluster: Cluster) -> None:
-        """Two and three nodes have a streaming standby that can be read from."""
+    async def standby(self, cluster: Cluster, restart: bool = True) -> None:
+        """Two and three nodes have a streaming standby that can be read from. restart: also one that is there."""
         node = self.cloud.store.get("do_standby", cluster["id"])
         if node and cluster["num_nodes"] == 1:
             await server.remove(self.cloud, node)
             self.cloud.store.delete("do_standby", cluster["id"])
             self.become(cluster["id"], standby_port=None)
-        elif cluster["num_nodes"] > 1:
+        elif cluster["num_nodes"] > 1 and (restart or not node):
             node = node or {
                 "id": cluster["id"],
                 "suffix": "-standby",

@@ -77,7 +77,7 @@ NOT_OF_THE_SERVER = frozenset(
     | {"synchronous_replication", "timescaledb"}
 )
 UNITS = {"work_mem": "MB", "max_slot_wal_keep_size": "MB", "temp_file_limit": "kB", "max_stack_depth": "B",
-         "bgwriter_flush_after": "", "autovacuum_naptime": "s"}  # fmt: skip
+         "bgwriter_flush_after": "kB", "autovacuum_naptime": "s"}  # fmt: skip
 ZERO_IS_ONE = frozenset({"autovacuum_naptime"})
 
 
@@ -105,10 +105,10 @@ def problem(given: dict[str, Any]) -> str:
 
 
 def server_settings(config: dict[str, Any]) -> dict[str, Any]:
-    """The part of a config that PostgreSQL itself knows, as it wants it written."""
+    """What was changed of the config, as far as PostgreSQL itself knows it, as it wants it written."""
     found: dict[str, Any] = {}
     for key, item in config.items():
-        if key in NOT_OF_THE_SERVER or item is None:
+        if key in NOT_OF_THE_SERVER or item is None or item == KEYS[key][3]:
             continue
         unit = UNITS.get(key, "") if not isinstance(item, str) and item != -1 else ""
         value = {True: "on", False: "off"}.get(item) if isinstance(item, bool) else item

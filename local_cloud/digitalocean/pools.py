@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from aiohttp import web
@@ -13,7 +14,7 @@ from local_cloud.digitalocean.views import pool_shown
 from local_cloud.problems import json_body
 
 MODES = ("session", "transaction", "statement")
-SHORTEST, LONGEST = 3, 60
+NAME = r"[A-Za-z0-9_.-]{3,60}"
 
 
 class Pools:
@@ -29,8 +30,8 @@ class Pools:
             return web.json_response({"pools": [pool_shown(one, cluster, sees) for one in cluster["pools"].values()]})
         body = await json_body(request)
         name = str(body.get("name") or "")
-        if not SHORTEST <= len(name) <= LONGEST:
-            raise do_error(422, f"pool name must be from {SHORTEST} to {LONGEST} characters")
+        if not re.fullmatch(NAME, name):
+            raise do_error(422, "pool name must be from 3 to 60 letters, digits, dots, dashes and underscores")
         if name in cluster["pools"]:
             raise do_error(422, "pool name is not available")
         pool = self._checked(cluster, name, body)

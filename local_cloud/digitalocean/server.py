@@ -21,6 +21,7 @@ REPLICATOR = "_replicator"
 AS_POSTGRES = ["setpriv", "--reuid", "postgres", "--regid", "postgres", "--clear-groups"]
 SCRIPT = """#!/bin/sh
 set -eu
+export HOME=/var/lib/postgresql
 as_postgres() {{ setpriv --reuid postgres --regid postgres --clear-groups "$@"; }}
 install -d -o postgres -g postgres -m 700 /data/tls /run/postgresql
 install -o postgres -g postgres -m 600 /etc/opsmap/tls.crt /etc/opsmap/tls.key /data/tls/
@@ -73,7 +74,12 @@ def admitted(cloud: Cloud, rule: Document) -> list[str]:
 
 def settings(node: Document, connections: int) -> str:
     """postgresql.conf: what the size and the cluster's config make of it."""
-    given = {**server_settings(node.get("config") or {}), "fsync": "off"}
+    given = {
+        "max_wal_senders": 20,
+        "wal_retrieve_retry_interval": "200ms",
+        **server_settings(node.get("config") or {}),
+        "fsync": "off",
+    }
     given["max_connections"] = max(25, min(connections, int(given.get("max_connections") or connections)))
     return "".join(f"{name} = '{str(item).replace(chr(39), chr(39) * 2)}'\n" for name, item in given.items())
 
