@@ -13,6 +13,7 @@ from local_cloud.digitalocean.clusters import PROJECT, Cluster, Clusters, networ
 from local_cloud.digitalocean.errors import do_error, missing
 from local_cloud.fly.ids import now
 from local_cloud.problems import json_body
+from local_cloud.store import Store
 
 Document = dict[str, Any]
 DEFAULT_PAGE, LARGEST_PAGE = 20, 200
@@ -41,7 +42,10 @@ class Team:
 
     def __init__(self, clusters: Clusters) -> None:
         self.clusters = clusters
-        self.store = clusters.cloud.store
+
+    @property
+    def store(self) -> Store:
+        return self.clusters.cloud.store
 
     async def account(self, request: web.Request) -> web.Response:
         shown = {"email": "local@opsmap.invalid", "status": "active", "droplet_limit": 25, "floating_ip_limit": 5}
