@@ -128,7 +128,7 @@ def _handle(handler: Json, way: _Way) -> Iterator[Route]:
         yield from _walk(handler.get("routes", []), way)
         yield from _walk(handler.get("errors", {}).get("routes", []), replace(way, route=_failed(way.route)))
     elif kind == "vars":
-        way.root = handler.get("root", way.root)
+        way.root = str(handler.get("root", way.root))
     elif kind == "rewrite":
         if path := handler.get("uri") or handler.get("strip_path_prefix") or handler.get("path_regexp"):
             way.rewrites = (*way.rewrites, str(path))
@@ -142,8 +142,8 @@ def _handle(handler: Json, way: _Way) -> Iterator[Route]:
         text = "the error's status" if "{" in status else f"{status} {handler.get('body', '')}".strip()
         yield replace(way.route, answer=text)
     elif kind == "file_server":
-        status = handler.get("status_code")
-        yield replace(way.route, answer=f"{f'{status} ' if status else ''}files in {handler.get('root', way.root)}")
+        files = f"files in {handler.get('root', way.root)}"
+        yield replace(way.route, answer=f"{handler.get('status_code', '')} {files}".strip())
     elif kind == "metrics":
         yield replace(way.route, answer="metrics of Caddy")
 
