@@ -517,7 +517,9 @@ def test_deviations_from_the_description_are_listed() -> None:
     assert {part for part in listed["values"] if any(part in text for text in problems)} == set(listed["values"])
     account = [{"method": "GET", "path": path, "status": 200, "response": read(path)} for path in ("/v1/",)]
     beyond = {member for entry in [*seen, *account] for member in described.undeclared(entry)}
-    assert beyond == set(listed["undeclared"])
+    whole = {name.partition(".")[0] for name in listed["undeclared"] if name.endswith(".*")}
+    found = {f"{name.partition('.')[0]}.*" if name.partition(".")[0] in whole else name for name in beyond}
+    assert found == set(listed["undeclared"])
 
 
 def read(path: str) -> Any:

@@ -1,4 +1,11 @@
-"""Traps of the Redis Cloud API that need a conversation; those of one plan are cases in ``cases/redis_cloud_*``."""
+"""Traps of the Redis Cloud API that need a conversation.
+
+Those of one plan are cases in ``cases/redis_cloud_*``: no sources are everywhere, no order, fields that read back elsewhere or not
+at all (``unchanged_as_read_back``), the default user (``create_without_default_user``, ``password_stays_*``), certificates
+(``certificates_*``), the service's defaults (``unchanged_defaults_are_left_alone``), versions (``version_*``), payment
+(``marketplace_has_no_id``, ``payment_*``), tags (``tags_in_capitals``), plans whose ids drift (``unchanged_other_plan_id``).
+Names that are not unique, lost answers and check mode: ``test_redis_cloud.py``.
+"""
 
 from __future__ import annotations
 

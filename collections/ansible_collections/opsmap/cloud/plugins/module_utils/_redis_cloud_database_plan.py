@@ -15,6 +15,7 @@ from ansible_collections.opsmap.cloud.plugins.module_utils._redis_cloud import R
 from ansible_collections.opsmap.cloud.plugins.module_utils._redis_cloud_apply import DatabaseWriter
 from ansible_collections.opsmap.cloud.plugins.module_utils._redis_cloud_database import Family
 from ansible_collections.opsmap.cloud.plugins.module_utils._redis_cloud_find import find_database, find_subscription
+from ansible_collections.opsmap.cloud.plugins.module_utils._redis_cloud_limits import check_plan
 from ansible_collections.opsmap.cloud.plugins.module_utils._secret import REDACTED, scrubbed
 
 Object = dict[str, Any]
@@ -26,7 +27,7 @@ def plan_database(family: Family, params: Mapping[str, Any], observed: Object | 
     current = seen.get("database")
     if params["state"] == "absent":
         return _removal(params, current)
-    database.check_plan(params, seen.get("subscription") or {})
+    check_plan(params, seen.get("subscription") or {})
     result = (
         _creation(family, params) if current is None else _change(family, params, database.canonical(current), seen)
     )

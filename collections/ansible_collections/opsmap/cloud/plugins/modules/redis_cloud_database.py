@@ -171,6 +171,7 @@ plan:
 from typing import Any
 
 from ansible_collections.opsmap.cloud.plugins.module_utils import _redis_cloud_database as database
+from ansible_collections.opsmap.cloud.plugins.module_utils import _redis_cloud_limits as limits
 from ansible_collections.opsmap.cloud.plugins.module_utils._module import WAIT_OPTIONS, run_module
 from ansible_collections.opsmap.cloud.plugins.module_utils._plan import Context, Plan
 from ansible_collections.opsmap.cloud.plugins.module_utils._redis_cloud import OPTIONS
@@ -215,7 +216,7 @@ SPEC: dict[str, Any] = {
 
 def validate(params: dict[str, Any]) -> None:
     """Refuse what can be known to be wrong before anything is asked."""
-    database.check_options(params)
+    limits.check_options(params)
 
 
 def plan(params: dict[str, Any], observed: dict[str, Any] | None) -> Plan:
