@@ -117,6 +117,8 @@ class DigitalOcean:
             elif not await server.server(self.cloud, cluster).running():
                 most = self.clusters.connections(cluster)
                 self.cloud.spawn(server.start(self.cloud, cluster, cluster["rules"], most))
+            if cluster["status"] not in ("creating", "forking") and not self.clusters.backups.of(cluster["id"]):
+                self.cloud.spawn(self.clusters.first_backup(cluster["id"]))
         for replica in self.cloud.store.list("do_replica"):
             if replica["status"] != "online" or not await server.server(self.cloud, replica).running():
                 self.cloud.spawn(self.replicas.provision(replica["id"]))

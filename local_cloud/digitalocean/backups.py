@@ -25,13 +25,14 @@ class Backups:
     async def make(self, number: str) -> dict[str, Any] | None:
         """Copy the data as it is now."""
         cluster = self.cloud.store.get("do_cluster", number)
-        if cluster is None or cluster["status"] != "online":
+        if cluster is None or cluster["status"] != "online" or cluster.get("pending"):
             return None
         at = now()
         made: dict[str, Any] = {"id": f"{number}-{at}", "cluster": number, "created_at": at, "incremental": False}
         kept = {key: cluster[key] for key in ("users", "dbs", "config", "replicator")}
         folder = f"/data/backups/{plain(made['id'])}"
         script = (
+            f"rm -rf {folder}; "
             "install -d -o postgres -g postgres -m 700 /data/backups && setpriv --reuid postgres --regid postgres --clear-groups "
             f"{server.BIN}/pg_basebackup -h /run/postgresql -p {cluster['port']} -D {folder} -X stream -c fast && du -sm {folder}"
         )

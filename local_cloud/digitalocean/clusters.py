@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 import secrets
 import string
-import time
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -23,10 +23,12 @@ from local_cloud.digitalocean.errors import do_error, missing
 from local_cloud.digitalocean.options import defaults
 from local_cloud.digitalocean.rules import made_rules
 from local_cloud.digitalocean.views import cluster_shown, replica_as_cluster
+from local_cloud.docker import DockerError
 from local_cloud.fly.ids import now
 from local_cloud.problems import json_body
 
 Cluster = dict[str, Any]
+log = logging.getLogger("local_cloud.digitalocean")
 ACCOUNT = 7001
 PROJECT = str(uuid.uuid5(uuid.NAMESPACE_DNS, "project"))
 CNAME = r"[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?(\.[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?)+"
@@ -201,9 +203,19 @@ class Clusters:
         if not cluster["restored_from"]:
             await server.first_start(self.cloud, cluster)
         await self.standby(cluster)
-        self.become(number, status="online", online_at=time.time())
+        self.become(number, status="online")
+        await self.first_backup(number)
+
+    async def first_backup(self, number: str) -> None:
+        """A while after it is online; a change that restarts the server meanwhile only delays it."""
         await asyncio.sleep(self.cloud.settings.switches.backup_seconds)
-        await self.backups.make(number)
+        while self.cloud.store.get("do_cluster", number):
+            try:
+                if await self.backups.make(number):
+                    return
+            except (RuntimeError, DockerError) as problem:
+                log.info("backup of %s: %s", number, problem)
+            await asyncio.sleep(0.5)
 
     async def standby(self, cluster: Cluster, restart: bool = True) -> None:
         """Two and three nodes have a streaming standby that can be read from. restart: also one that is there."""

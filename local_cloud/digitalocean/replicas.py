@@ -113,4 +113,4 @@ class Replicas:
     async def _own(self, cluster: Cluster) -> None:
         """With pools from now on, and a first backup."""
         await server.start(self.cloud, cluster, cluster["rules"], self.clusters.connections(cluster))
-        await self.clusters.backups.make(cluster["id"])
+        await self.clusters.first_backup(cluster["id"])

@@ -2,32 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
+import yaml
+from ansible_collections.opsmap.cloud.plugins.module_utils._wait import Clock
 
 from tests.contract.published import FILES, Description
 from tests.ocean import LARGER, SMALL, Ocean
-from tests.support import ROOT, SPECS, Instance
+from tests.support import ROOT, SPECS, run
 from tests.unit.collection.runs import run_module
 
-TEST = Instance("ocean")
 DEVIATIONS = ROOT / "tests" / "contract" / "deviations.yml"
-
-
-@pytest.fixture(scope="module")
-def ocean() -> Iterator[Ocean]:
-    TEST.playbook("playbooks/down.yml", "-e", "confirm=yes")
-    TEST.playbook("playbooks/local_cloud.yml")
-    found = Ocean(TEST)
-    found.control("PUT", "/settings", {"provisioning_seconds": 0.2, "backup_seconds": 0.2})
-    yield found
-    TEST.playbook("playbooks/down.yml", "-e", "confirm=yes")
 
 
 @pytest.fixture(scope="module")
@@ -37,8 +30,6 @@ def cluster(ocean: Ocean) -> str:
 
 def module(ocean: Ocean, name: str, check_mode: bool = False, /, **options: Any) -> dict[str, Any]:
     """One of our modules, with a clock that passes."""
-    from ansible_collections.opsmap.cloud.plugins.module_utils._wait import Clock
-
     return run_module(
         name, check_mode, clock=Clock(), api_url=ocean.url, api_token=ocean.token, poll_interval=0.1, **options
     )
@@ -86,49 +77,45 @@ def test_trusted_sources_are_enforced_on_every_port(ocean: Ocean, cluster: str) 
         assert ocean.call("PUT", f"{path}/firewall", {"rules": [wrong]}).status_code == 422
 
 
-def test_machines_of_an_app_come_by_its_egress_address(ocean: Ocean, cluster: str) -> None:
+def test_machines_of_an_app_come_by_its_egress_address(ocean: Ocean, cluster: str, tmp_path: Path) -> None:
     """The rule names the egress address; on this machine the app's containers come by their own."""
     ocean.instance.call(1, "POST", "/v1/apps", "fly", {"app_name": "goes-out", "org_slug": "personal"})
     pair = {"type": "egress_pair", "region": "ewr"}
     ocean.instance.call(1, "POST", "/v1/apps/goes-out/ip_assignments", "fly", pair)
     addresses = ocean.instance.call(1, "GET", "/v1/apps/goes-out/ip_assignments", "fly")["ips"]
     address = next(item["ip"] for item in addresses if "." in item["ip"])
-    code, output = egress(ocean, "goes-out", "not-there")
-    assert (code, output) == (0, [address])
+    assert egress(ocean, tmp_path, "goes-out", "not-there") == [address]
     module(ocean, "do_database_firewall", cluster="main", rules=[{"value": address}])
     again = module(ocean, "do_database_firewall", cluster="main", rules=[{"value": f"{address}/32"}])
     assert not again["changed"]
     module(ocean, "do_database_firewall", cluster="main", rules=[], allow_everyone=True)
 
 
-def egress(ocean: Ocean, *apps: str) -> tuple[int, list[str]]:
-    """What the lookup gives."""
-    import json
-
-    from tests.support import run
-
+def egress(ocean: Ocean, folder: Path, *apps: str) -> Any:
+    """What the lookup gives, away from the checkout's variables."""
     query = f"{{{{ query('opsmap.cloud.fly_egress', {', '.join(map(repr, apps))}) | to_json }}}}"
+    copy = {"ansible.builtin.copy": {"content": query, "dest": str(folder / "found"), "mode": "0600"}}
+    play = {"hosts": "localhost", "connection": "local", "gather_facts": False, "tasks": [copy]}
+    (folder / "play.yml").write_text(json.dumps([play]))
     url = f"http://127.0.0.1:{ocean.instance.port + 1}"
-    done = run(
-        "ansible", "localhost", "-i", "localhost,", "-m", "ansible.builtin.debug", "-a", f"msg={query}",
-        OPSMAP_FLY_API_URL=url, FLY_API_TOKEN=ocean.instance.token("fly"), ANSIBLE_STDOUT_CALLBACK="json",
+    run(
+        "ansible-playbook", "-i", "localhost,", "play.yml", folder=folder, OPSMAP_FLY_API_URL=url,
+        FLY_API_TOKEN=ocean.instance.token("fly"),
     )  # fmt: skip
-    text = done.stdout[done.stdout.index("{") :]
-    found = json.loads(text)["plays"][0]["tasks"][0]["hosts"]["localhost"]["msg"]
-    return done.returncode, json.loads(found) if isinstance(found, str) else found
+    return json.loads((folder / "found").read_text())
 
 
 def test_changes_go_one_at_a_time_and_tell_their_state(ocean: Ocean, cluster: str) -> None:
     path = f"/databases/{cluster}"
-    ocean.control("PUT", "/settings", {"provisioning_seconds": 1.0})
+    ocean.control("PUT", "/settings", {"provisioning_seconds": 2.0, "cluster_lag_seconds": 1.0})
     ocean.do("PUT", f"{path}/migrate", {"region": "ams3"}, 202)
     assert ocean.get(path)["database"]["status"] == "online"  # for an instant it reads as before
     second = ocean.call("PUT", f"{path}/resize", {"size": SMALL, "num_nodes": 1})
     assert (second.status_code, second.json()["id"]) == (409, "conflict")
-    time.sleep(0.4)
+    time.sleep(1.5)
     assert ocean.get(path)["database"]["status"] == "migrating"
     assert ocean.online(cluster, region="ams3")["private_network_uuid"]
-    ocean.control("PUT", "/settings", {"provisioning_seconds": 0.2})
+    ocean.control("PUT", "/settings", {"provisioning_seconds": 0.2, "cluster_lag_seconds": 0.1})
     for what, body in (
         ("resize", {"size": SMALL}),
         ("resize", {"size": "db-x", "num_nodes": 1}),
@@ -329,8 +316,6 @@ def test_a_cluster_goes_after_its_copy_has_its_data(ocean: Ocean) -> None:
 
 @pytest.mark.skipif(not SPECS.is_dir(), reason="the published descriptions (../shared/specs) are not on this machine")
 def test_everything_said_above_is_as_published(ocean: Ocean) -> None:
-    import yaml
-
     known = yaml.safe_load(DEVIATIONS.read_text())["digitalocean"]
     description = Description(SPECS / FILES["digitalocean"])
     entries = ocean.control("GET", "/journal?service=digitalocean")["entries"]
@@ -344,11 +329,9 @@ def test_everything_said_above_is_as_published(ocean: Ocean) -> None:
 
 
 def test_it_goes_on_after_a_restart_of_the_local_cloud(ocean: Ocean, cluster: str) -> None:
-    from tests.support import run
-
     ocean.control("PUT", "/settings", {"provisioning_seconds": 3})
     ocean.do("PUT", f"/databases/{cluster}/resize", {"size": LARGER, "num_nodes": 1}, 202)
-    run("docker", "restart", f"opsmap-{TEST.name}-cloud")
+    run("docker", "restart", f"opsmap-{ocean.instance.name}-cloud")
     deadline = time.monotonic() + 60
     while True:
         try:
