@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import ipaddress
 import json
 import subprocess
 import sys
@@ -83,6 +84,41 @@ class Deployed:
                 yield testinfra.get_host(f"docker://{made}")
             finally:
                 subprocess.run(["docker", "rm", "--force", made], capture_output=True, check=True)
+
+
+class Inside:
+    """Looks into a container through /proc: images have neither ps nor ss."""
+
+    def processes(self, host: Any) -> list[tuple[str, str]]:
+        """User and command line of all but the container's own init and this look."""
+        script = (
+            'for p in /proc/[0-9]*; do [ -r $p/cmdline ] && echo "$(stat -c %U $p) $(tr "\\0" " " < $p/cmdline)"; done'
+        )
+        lines = [line.strip() for line in host.check_output(script).splitlines()]
+        found = [(user, command) for user, _, command in (line.partition(" ") for line in lines) if command]
+        return [(user, command) for user, command in found if "docker-init" not in command and "/proc/" not in command]
+
+    def sockets(self, host: Any) -> set[tuple[str, int]]:
+        """Address and port of all that listen, without Docker's name server (127.0.0.11)."""
+        found = set()
+        for line in host.check_output("cat /proc/net/tcp /proc/net/tcp6").splitlines():
+            fields = line.split()
+            if fields[3] == "0A":
+                address, _, port = fields[1].partition(":")
+                words = [bytes.fromhex(address[at : at + 8])[::-1] for at in range(0, len(address), 8)]
+                found.add((str(ipaddress.ip_address(b"".join(words))), int(port, 16)))
+        return {(address, port) for address, port in found if address != "127.0.0.11"}
+
+    def environment(self, host: Any, command: str, user: str) -> dict[str, str]:
+        """Variables of the process with that command line. Only its own user may read them, not even root."""
+        script = 'for p in /proc/[0-9]*; do [ "$(tr "\\0" " " < $p/cmdline)" = "%s " ] && tr "\\0" "\\n" < $p/environ; done; true'
+        lines = testinfra.get_host(f"docker://{user}@{host.backend.name}").check_output(script % command).splitlines()
+        return dict(line.split("=", 1) for line in lines if "=" in line)
+
+
+@pytest.fixture(scope="session")
+def inside() -> Inside:
+    return Inside()
 
 
 @pytest.fixture(scope="session")

@@ -90,13 +90,14 @@ async def execute_within(
 ) -> tuple[int, bytes, bytes]:
     """Like execute; after ``limit`` seconds it is killed with all that it has started, and TimeoutError is raised.
 
-    The engine cannot end a run. Its processes are found by a variable that children inherit; an image without a shell keeps them.
+    The engine cannot end a run. Its processes are found by a variable that children inherit, and that their own user can read;
+    an image without a shell keeps them.
     """
     mark = f"FLY_EXEC_ID={uuid.uuid4().hex}"
     try:
         return await asyncio.wait_for(execute(docker, container, command, stdin, Env=[mark]), limit)
     except TimeoutError:
-        await execute(docker, container, ["/bin/sh", "-c", KILL, "sh", mark], User="0")
+        await execute(docker, container, ["/bin/sh", "-c", KILL, "sh", mark])
         raise
 
 

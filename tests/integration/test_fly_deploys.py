@@ -27,6 +27,7 @@ def cloud() -> Iterator[None]:
         "--strategy bluegreen --fail check --at 2",
         "--strategy rolling --fail capacity --at 2",
         "--strategy rolling --fail interrupt --at 2",
+        "--strategy immediate --fail interrupt --at 2",
     ],
 )
 def test_no_request_fails_and_one_version_runs(arguments: str) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import time
 from typing import Any
 
@@ -23,6 +24,23 @@ def test_the_machine_has_one_of_them_mounted(deployed: Any) -> None:
     assert "rw" in mounted.options
     holders = [v["attached_machine_id"] for v in volumes(deployed)]
     assert len([holder for holder in holders if holder]) == 1
+
+
+def test_what_the_machine_is_inside(inside: Any, deployed: Any) -> None:
+    """What the image says runs, as root, with nothing open to anybody, and the volume is its own file system's."""
+    machine = deployed.machine(APP)
+    [(user, command)] = [(user, text) for user, text in inside.processes(machine) if not text.startswith("sleep")]
+    assert (user, command.split(" ")[:2]) == ("root", ["/bin/sh", "-c"])
+    assert inside.sockets(machine) == set()
+    found = inside.environment(machine, command, "root")
+    held = next(v for v in volumes(deployed) if v["attached_machine_id"])
+    stated = {"FLY_APP_NAME": APP, "FLY_REGION": "ewr", "FLY_MACHINE_ID": held["attached_machine_id"]}
+    assert stated.items() <= found.items()
+    assert found["FLY_VM_MEMORY_MB"] == "256"
+    assert machine.file("/data").is_directory
+    assert machine.file("/data").user == "root"
+    assert machine.check_output("stat -c %m /data") == "/data"
+    assert not machine.mount_point("/code/storage").exists
 
 
 def test_data_outlives_its_machine(deployed: Any) -> None:
@@ -50,6 +68,16 @@ def test_growing_is_seen_and_keeps_the_data(deployed: Any) -> None:
     found = volumes(deployed)
     assert [v["size_gb"] for v in found] == [3, 3]  # the second one has come back
     assert deployed.machine(APP).file("/data/file").content_string == "kept\n"
+
+
+def test_a_shrink_is_refused_before_the_first_write(deployed: Any) -> None:
+    since = deployed.instance.call(0, "GET", "/journal?since=0", "control")["next"]
+    given = {"fly_app_name": APP, "fly_volume_name": "data", "fly_volume_size_gb": 1}
+    arguments = ("playbooks/provide.yml", "--limit", "agents.local", "-e", json.dumps(given))
+    output = " ".join(deployed.instance.playbook(*arguments, check=False).split())
+    assert "size_gb is 3 and cannot shrink to 1" in output
+    made = deployed.instance.call(0, "GET", f"/journal?since={since}", "control")["entries"]
+    assert [entry["path"] for entry in made if entry["method"] not in ("GET", "HEAD")] == []
 
 
 def test_more_than_wanted_stays(deployed: Any) -> None:
