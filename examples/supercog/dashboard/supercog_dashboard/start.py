@@ -29,7 +29,7 @@ COMMANDS = (
         "--host",
         "127.0.0.1",
         "--port",
-        "8000",
+        os.environ.get("API_PORT") or "8000",
     ),
 )
 
