@@ -19,7 +19,8 @@ from ansible_collections.opsmap.cloud.plugins.modules import container_image
 
 from tests.support import ROOT, run
 
-BASE = (ROOT / ".cache" / "base-image").read_text().strip()
+CHOSEN = ROOT / ".cache" / "base-image"
+BASE = CHOSEN.read_text().strip() if CHOSEN.is_file() else "debian:bookworm-slim"
 FOLDER = Path(sys.executable).parent
 
 

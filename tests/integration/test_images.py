@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from ansible_collections.opsmap.cloud.plugins.module_utils._errors import CloudError
 
-from tests.integration.images import FOLDER, Built, build, contents, inspect
+from tests.integration.images import BASE, FOLDER, Built, build, contents, inspect
 from tests.support import ROOT, Instance, run
 
 TEST = Instance("images")
@@ -287,3 +287,41 @@ def test_uv_exports_with_hashes_and_insists_on_its_lock(tmp_path: Path) -> None:
 def test_a_base_image_that_nobody_has_is_named(tmp_path: Path) -> None:
     with pytest.raises(CloudError, match=r"base_image: .*localhost:9/nothing"):
         local(made(tmp_path / "source", "FROM $BASE\n"), base_image="localhost:9/nothing:1")
+
+
+REGISTRY = """
+version: 0.1
+storage: {filesystem: {rootdirectory: /tmp/registry}}
+http: {addr: ":5000"}
+"""
+
+
+@pytest.fixture
+def open_registry(registry: str, tmp_path: Path) -> Iterator[str]:
+    """Another registry, which asks nobody who he is."""
+    cloud = next(name for name in TEST.containers() if name.endswith("-cloud"))
+    image = run("docker", "inspect", "--format", "{{.Config.Image}}", cloud).stdout.strip()
+    options = ["--detach", "--publish", "127.0.0.1::5000", "--label", f"dev.opsmap.instance={TEST.name}"]
+    (tmp_path / "registry.yml").write_text(REGISTRY)
+    options += ["--volume", f"{tmp_path}/registry.yml:/registry.yml:ro"]
+    name = run("docker", "run", *options, image, "docker-registry", "serve", "/registry.yml").stdout.strip()
+    try:
+        address = run("docker", "port", name, "5000").stdout.split()[0]
+        yield f"localhost:{address.rpartition(':')[2]}"
+    finally:
+        run("docker", "rm", "--force", name)
+
+
+def test_a_base_image_is_the_same_wherever_it_is_found(tmp_path: Path, open_registry: str) -> None:
+    """In the engine, or in its registry: also a machine without an engine finds what is built already."""
+    base = f"{open_registry}/base:1"
+    run("docker", "tag", BASE, base)
+    try:
+        run("docker", "push", base)
+        options: dict[str, Any] = {"base_image": base, "labels": {"test": "images"}}
+        options |= {"repository": f"{open_registry}/app", "source": made(tmp_path / "source", "FROM $BASE\n")}
+        built = build(**options)
+    finally:
+        run("docker", "rmi", "--force", base)
+    assert build(**options, docker_socket="/nowhere/docker.sock").resource == built.resource
+    assert not build(**options).result["changed"]

@@ -353,3 +353,22 @@ def test_bill_of_materials(tmp_path: Path) -> None:
     ]
     assert found["components"][0]["hashes"] == [{"alg": "SHA-256", "content": "a" * 64}]
     assert json.loads(json.dumps(found))["metadata"]["component"]["version"] == "inputs-abc"
+
+
+def command(folder: Path, buildx: bool, version: str) -> str:
+    """A docker command that answers as one of this version would."""
+    folder.mkdir()
+    answer = f'[ "$1" = buildx ] && exit {int(not buildx)}; echo {version}\n'
+    (folder / "docker").write_text("#!/bin/sh\n" + answer)
+    (folder / "docker").chmod(0o755)
+    return str(folder)
+
+
+def test_which_docker_command_can_use_buildkit(tmp_path: Path) -> None:
+    new = command(tmp_path / "new", buildx=False, version="28.2.2")
+    old = command(tmp_path / "old", buildx=False, version="20.10.24+dfsg1")
+    plugin = command(tmp_path / "plugin", buildx=True, version="28.2.2")
+    assert _image_build.find_builder(f"{new}:{old}") == _image_build.Builder(f"{old}/docker", False)
+    assert _image_build.find_builder(f"{new}:{old}:{plugin}") == _image_build.Builder(f"{plugin}/docker", True)
+    found = _image_build.find_builder(new)
+    assert found is None or found.command != f"{new}/docker"
