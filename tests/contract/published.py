@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,28 @@ class Description:
         if answer and entry["response"] is not None:
             found += [f"{where} {status}: {text}" for text in self.check(answer, entry["response"])]
         return found
+
+    def undeclared(self, entry: dict[str, Any]) -> set[str]:
+        """Members of an answer that its schema does not know, as ``Schema.member``."""
+        pointer = self.operation(entry["method"].lower(), entry["path"])
+        if pointer is None or entry["response"] is None:
+            return set()
+        content = self.at(pointer, "responses", str(entry["status"]), "content", "application/json")
+        return set(self.beyond((content or {}).get("schema"), entry["response"], "?"))
+
+    def beyond(self, schema: Any, value: Any, name: str) -> Iterator[str]:
+        """As undeclared, for one value. A schema without properties allows anything."""
+        name = schema["$ref"].rpartition("/")[2] if isinstance(schema, dict) and "$ref" in schema else name
+        schema = self.followed(schema) or {}
+        if isinstance(value, list):
+            for item in value:
+                yield from self.beyond(schema.get("items"), item, name)
+        elif isinstance(value, dict) and schema.get("properties"):
+            for key, item in value.items():
+                if key not in schema["properties"]:
+                    yield f"{name}.{key}"
+                else:
+                    yield from self.beyond(schema["properties"][key], item, f"{name}.{key}")
 
     @cache  # noqa: B019 - lives as long as the test
     def operation(self, method: str, path: str) -> str | None:

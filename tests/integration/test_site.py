@@ -151,7 +151,8 @@ def test_the_previous_release_comes_back(first: str) -> None:
         (["-e", "local_cloud_docker_socket=/nowhere.sock"], "docker_socket"),
         (["-e", "env=prod"], "opsmap_fly_api_token: not given"),
         (["-e", json.dumps({"fly_app_config": {"services": [TWICE, TWICE]}})], "two services share one external port"),
-        (["-e", json.dumps({"fly_app_config": {"services": [{"ports": [{"port": "x"}]}]}})], "ports must be numbers"),
+        (["-e", json.dumps({"fly_app_config": {"services": [{"ports": [{"port": "x"}]}]}})], "port is 'x'"),
+        (["-e", "fly_volume_encrypted=false"], "encrypted"),
         (["-e", "redis_cloud_enable_tls=perhaps"], "redis_cloud_enable_tls"),
         (
             ["-e", "local_cloud_instance=other", "-e", f"local_cloud_port_base={TEST.port}"],
