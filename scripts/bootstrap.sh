@@ -161,7 +161,7 @@ step_docker() {
   # A docker command alone may be a client without an engine.
   if ! command -v dockerd >/dev/null; then
     can_apt || fail "no Docker Engine here; install it (Docker Desktop, or the package docker.io), start it, and run this again"
-    apt_install docker.io iptables
+    apt_install docker.io iptables iproute2
     hash -r
     if wait_for_docker 5; then return; fi
   fi

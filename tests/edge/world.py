@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import ipaddress
 import os
+import shutil
 import socket
 import struct
 import subprocess
@@ -114,6 +115,8 @@ def watch(world: World, sniffer: socket.socket) -> None:
 @contextlib.contextmanager
 def entered() -> Iterator[World]:
     """This thread, and what it starts, are in a new world; back in the old one afterwards."""
+    if shutil.which("ip") is None:
+        raise SystemExit("there is no command ip; install the package iproute2")
     before = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
     try:
         os.unshare(os.CLONE_NEWNET)

@@ -54,6 +54,8 @@ def main() -> None:
     )
     server = Server(config)
     listener = listen(options.port, options.host)
+    # asyncio leaves this out for sockets that it is given; then each answer waits 40 ms for an acknowledgement.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     print(f"serve: {options.app} on port {options.port}", flush=True)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)  # uvicorn raises it again after a clean end; that end is a success
