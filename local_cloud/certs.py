@@ -42,9 +42,14 @@ class Certificates:
         pem = self.pem(host)
         if pem is None:
             return None
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        with tempfile.TemporaryDirectory() as folder:  # 0700; the module reads certificates from files only
-            path = Path(folder) / "pair.pem"
-            path.write_text(pem)
-            context.load_cert_chain(path)
-        return context
+        return server_context(pem)
+
+
+def server_context(*pem: str) -> ssl.SSLContext:
+    """For TLS that is ended in this process: certificate chain and key."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    with tempfile.TemporaryDirectory() as folder:  # 0700; the module reads certificates from files only
+        path = Path(folder) / "pair.pem"
+        path.write_text("".join(pem))
+        context.load_cert_chain(path)
+    return context

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 CHOICES = {"launch_failure": ("failed", "launch_failed")}
+TLS_OFFSET = 10  # an API at +1 answers over TLS at +11
 NOISE_ROWS = frozenset(range(1, 25))  # of the table of read-back differences (reference fly 5.2)
 
 
@@ -44,6 +45,9 @@ class Switches:
     autostop_seconds: float = 300.0  # the proxy looks so often for idle machines, and idle is what was quiet so long
     volume_seconds: float = 0.1  # how long a volume takes to be made or extended
     certificate_seconds: float = 0.3  # how long the check of a host name takes
+    backup_seconds: float = 1.0  # a database cluster's first backup is ready so long after it is online
+    cluster_lag_seconds: float = 0.1  # a database cluster reads as before so long after a change was asked for
+    cluster_linger_seconds: float = 0.3  # a database cluster is answered so long after it was destroyed
 
     def update(self, values: dict[str, Any]) -> None:
         """Set what is given, all or nothing; an unknown name or a wrong value is a ValueError that names it."""
@@ -115,5 +119,5 @@ class Settings:
         return {"dev.opsmap.instance": self.instance}
 
     def port(self, offset: int) -> int:
-        """A port of the block: 0 control, 1 Fly, 2 Redis Cloud, 3 DigitalOcean, 4 registry, 5.. proxy, 8 identity."""
+        """A port of the block, by its offset from the first; docs/local-cloud.md has the table."""
         return self.port_base + offset

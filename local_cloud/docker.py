@@ -6,6 +6,7 @@ import base64
 import io
 import json
 import tarfile
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -134,7 +135,7 @@ class Docker:
         with tarfile.open(fileobj=buffer, mode="w") as archive:
             for path, (content, mode) in files.items():
                 entry = tarfile.TarInfo(path.lstrip("/"))
-                entry.size, entry.mode = len(content), mode
+                entry.size, entry.mode, entry.mtime = len(content), mode, int(time.time())  # PgBouncer looks at it
                 archive.addfile(entry, io.BytesIO(content))
         headers = {"Content-Type": "application/x-tar"}
         await self.call(

@@ -1,27 +1,37 @@
-"""Clusters: create, read, change, destroy (reference digitalocean 2, 4)."""
+"""Clusters: create, read, destroy, and what all their changes have in common (reference digitalocean 2, 4)."""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 import secrets
 import string
 import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
-from urllib.parse import quote
 
 from aiohttp import web
 
 from local_cloud.cloud import Cloud
 from local_cloud.digitalocean import server
+from local_cloud.digitalocean.access import sees_credentials
+from local_cloud.digitalocean.backups import Backups
 from local_cloud.digitalocean.catalogue import REGIONS, STORAGE, VERSIONS, memory_gb, offered, options
-from local_cloud.digitalocean.errors import do_error
+from local_cloud.digitalocean.errors import do_error, missing
+from local_cloud.digitalocean.options import defaults
+from local_cloud.digitalocean.rules import made_rules
+from local_cloud.digitalocean.views import cluster_shown, replica_as_cluster
+from local_cloud.docker import DockerError
 from local_cloud.fly.ids import now
 from local_cloud.problems import json_body
 
 Cluster = dict[str, Any]
+log = logging.getLogger("local_cloud.digitalocean")
 ACCOUNT = 7001
-DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+PROJECT = str(uuid.uuid5(uuid.NAMESPACE_DNS, "project"))
+CNAME = r"[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?(\.[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?)+"
 
 
 def password() -> str:
@@ -30,69 +40,58 @@ def password() -> str:
     return "AVNS_" + "".join(secrets.choice(letters) for _ in range(19))
 
 
+def network_of(region: str) -> str:
+    """The region's default VPC."""
+    return str(uuid.uuid5(uuid.NAMESPACE_DNS, region))
+
+
 class Clusters:
-    """Handlers; state in the store under ``do_cluster``. Whatever version was asked for, the server is PostgreSQL 15."""
+    """State in the store under ``do_cluster``. Whatever version was asked for, the server is PostgreSQL 15."""
 
     def __init__(self, cloud: Cloud) -> None:
         self.cloud = cloud
+        self.backups = Backups(cloud)
+        self._busy: set[str] = set()
 
     def load(self, request: web.Request, online: bool = False) -> Cluster:
-        """The cluster of the path; 412 when it must be online and is not."""
+        """The cluster of the path; an error when it must be online and is not."""
         found = self.cloud.store.get("do_cluster", request.match_info["cluster"])
         if found is None:
-            raise do_error(404, "The resource you were accessing could not be found.")
-        if online and found["status"] != "online":
-            raise do_error(412, f"The database cluster is {found['status']}; wait until it is online.")
+            raise missing()
+        if online and found["status"] in ("creating", "forking"):
+            raise do_error(412, f"The cluster is {found['status']}; wait until it is online.")
+        if online and (found["status"] != "online" or found.get("pending") or found.get("gone")):
+            raise do_error(409, "Another operation on this cluster is in progress.")
         return found
 
-    def save(self, cluster: Cluster) -> None:
-        self.cloud.store.put("do_cluster", cluster["id"], cluster)
+    @asynccontextmanager
+    async def alone(self, cluster: Cluster) -> AsyncIterator[Cluster]:
+        """Users, databases and pools are changed one at a time; another change meanwhile is a conflict. Gives it as it is."""
+        if cluster["id"] in self._busy:
+            raise do_error(409, "Another operation on this cluster is in progress.")
+        self._busy.add(cluster["id"])
+        try:
+            yield self.cloud.store.get("do_cluster", cluster["id"]) or cluster
+        finally:
+            self._busy.discard(cluster["id"])
 
-    def connection(
-        self, cluster: Cluster, private: bool = False, user: str = "doadmin", database: str = "defaultdb"
-    ) -> dict[str, Any]:
-        """Where to connect; empty while the cluster is being made."""
-        host = ("private-" if private else "") + cluster["host"]
-        if cluster["status"] == "creating":
-            return {
-                "protocol": "postgresql",
-                "uri": "",
-                "database": "",
-                "host": "",
-                "port": 0,
-                "user": "",
-                "password": "",
-                "ssl": True,
-            }
-        secret, port = cluster["users"][user]["password"], cluster["port"]
-        uri = f"postgresql://{user}:{quote(secret, safe='')}@{host}:{port}/{database}?sslmode=require"
-        return {"protocol": "postgresql", "uri": uri, "database": database, "host": host, "port": port, "user": user,
-                "password": secret, "ssl": True}  # fmt: skip
+    def become(self, number: str, **changes: Any) -> Cluster | None:
+        """Change what is stored, if the cluster is still there."""
+        cluster = self.cloud.store.get("do_cluster", number)
+        return self.cloud.store.put("do_cluster", number, {**cluster, **changes}) if cluster else None
 
-    def shown(self, cluster: Cluster) -> dict[str, Any]:
-        """As the API gives it."""
-        version = cluster["version"]
-        return {
-            "id": cluster["id"],
-            "name": cluster["name"],
-            "engine": "pg",
-            "version": version,
-            "semantic_version": f"{version}.4",
-            "num_nodes": cluster["num_nodes"],
-            "size": cluster["size"],
-            "region": cluster["region"],
-            "status": cluster["status"],
-            "created_at": cluster["created_at"],
-            "private_network_uuid": cluster["private_network_uuid"],
-            "project_id": cluster["project_id"],
-            "tags": cluster["tags"] or None,
-            "db_names": cluster["dbs"],
-            "users": [user_shown(user) for user in cluster["users"].values()],
-            "connection": self.connection(cluster),
-            "private_connection": self.connection(cluster, private=True),
-            "maintenance_window": {**cluster["maintenance"], "pending": False, "description": None},
-            "storage_size_mib": cluster["storage_size_mib"],
-        }
+    def happened(self, cluster: Cluster, kind: str) -> None:
+        """Write an event down."""
+        made = {"id": str(uuid.uuid4()), "cluster_name": cluster["name"], "event_type": kind, "create_time": now()}
+        self.cloud.store.put("do_event", made["id"], {**made, "cluster": cluster["id"]})
+
+    def replicas(self, number: str) -> list[Cluster]:
+        """The read replicas of a cluster."""
+        return [item for item in self.cloud.store.list("do_replica") if item["cluster"] == number]
+
+    def connections(self, cluster: Cluster) -> int:
+        """Backend connections of the size."""
+        return memory_gb(cluster["size"]) * 25 - 3
 
     async def options(self, request: web.Request) -> web.Response:
         return web.json_response(options())
@@ -100,40 +99,72 @@ class Clusters:
     async def index(self, request: web.Request) -> web.Response:
         tag = request.query.get("tag_name", "").lower()
         found = [c for c in self.cloud.store.list("do_cluster") if not tag or tag in map(str.lower, c["tags"])]
-        return web.json_response({"databases": [self.shown(cluster) for cluster in found]})
+        return web.json_response({"databases": [cluster_shown(one, sees_credentials(request)) for one in found]})
 
     async def get(self, request: web.Request) -> web.Response:
-        return web.json_response({"database": self.shown(self.load(request))})
+        replica = self.cloud.store.get("do_replica", request.match_info["cluster"])
+        primary = self.cloud.store.get("do_cluster", replica["cluster"]) if replica else None
+        if replica and primary:
+            return web.json_response({"database": replica_as_cluster(replica, primary, sees_credentials(request))})
+        return web.json_response({"database": cluster_shown(self.load(request), sees_credentials(request))})
 
     async def create(self, request: web.Request) -> web.Response:
         body = await json_body(request)
         self._check(body)
-        number, port = str(uuid.uuid4()), self.cloud.take_port(f"pg-{body['name']}")
-        cluster: Cluster = {
-            "id": number,
-            "port": port,
+        source = self._source(body["backup_restore"], body) if body.get("backup_restore") else {}
+        cluster = self.new(body, source)
+        self.cloud.store.put("do_cluster", cluster["id"], cluster)
+        self.happened(cluster, "cluster_create")
+        self.cloud.spawn(self.provision(cluster["id"]))
+        return web.json_response({"database": cluster_shown(cluster, sees_credentials(request))}, status=201)
+
+    def new(self, body: dict[str, Any], source: Cluster) -> Cluster:
+        """A new cluster, not yet there. source: what it takes from a backup."""
+        storage = max(STORAGE.get(memory_gb(body["size"]), 61440), source.get("storage_size_mib", 0))
+        admin = {"name": "doadmin", "role": "primary", "password": password()}
+        return {
+            "id": (number := str(uuid.uuid4())),
+            "port": self.cloud.take_port(f"pg-{body['name']}"),
+            "pool_port": self.cloud.take_port(f"pool-{body['name']}"),
             "host": f"{body['name']}-do-user-{ACCOUNT}-0.db.local-cloud.internal",
             "name": body["name"],
-            "version": str(body.get("version") or "17"),
+            "version": str(body.get("version") or source.get("version") or "17"),
             "num_nodes": body["num_nodes"],
             "size": body["size"],
             "region": body["region"],
-            "status": "creating",
+            "status": "forking" if source else "creating",
             "created_at": now(),
-            "private_network_uuid": body.get("private_network_uuid")
-            or str(uuid.uuid5(uuid.NAMESPACE_DNS, body["region"])),
-            "project_id": body.get("project_id") or str(uuid.uuid5(uuid.NAMESPACE_DNS, "project")),
+            "private_network_uuid": body.get("private_network_uuid") or network_of(body["region"]),
+            "project_id": body.get("project_id") or PROJECT,
             "tags": body.get("tags") or [],
-            "rules": body.get("rules") or [],
-            "dbs": ["defaultdb"],
-            "users": {"doadmin": {"name": "doadmin", "role": "primary", "password": password()}},
+            "rules": made_rules(number, body.get("rules") or []),
+            "dbs": source.get("dbs") or ["defaultdb"],
+            "users": source.get("users") or {"doadmin": admin},
+            "pools": {},
+            "cnames": (body.get("do_settings") or {}).get("service_cnames") or [],
             "maintenance": {"day": "sunday", "hour": "03:00:00"},
-            "storage_size_mib": body.get("storage_size_mib") or STORAGE.get(memory_gb(body["size"]), 61440),
-            "config": {"autovacuum_naptime": 60, "backup_hour": 3, "backup_minute": 0, "timezone": "UTC"},
+            "storage_size_mib": body.get("storage_size_mib") or storage,
+            "autoscale": body.get("autoscale") or {"storage": {"enabled": False}},
+            "config": {**defaults(), **(source.get("config") or {})},
+            "replicator": source.get("replicator") or password(),
+            "restored_from": source.get("from"),
         }
-        self.save(cluster)
-        self.cloud.spawn(self.provision(number))
-        return web.json_response({"database": self.shown(cluster)}, status=201)
+
+    def _source(self, wanted: dict[str, Any], body: dict[str, Any]) -> Cluster:
+        clusters = self.cloud.store.list("do_cluster")
+        origin = next((one for one in clusters if one["name"] == wanted.get("database_name")), None)
+        if origin is None:
+            raise do_error(422, "backup_restore: there is no such database cluster")
+        at = wanted.get("backup_created_at")
+        chosen = [one for one in self.backups.of(origin["id"]) if at in (None, one["created_at"])]
+        if not chosen:
+            raise do_error(422, "backup_restore: there is no such backup")
+        if memory_gb(body["size"]) < memory_gb(origin["size"]):
+            raise do_error(422, "backup_restore: the size must be at least that of the source")
+        found = chosen[-1]
+        kept = {key: found[key] for key in ("users", "dbs", "config", "replicator")}
+        copied = {key: origin[key] for key in ("version", "storage_size_mib")}
+        return {**copied, **kept, "from": {"cluster": origin["id"], "backup": found["id"]}}
 
     def _check(self, body: dict[str, Any]) -> None:
         for key in ("name", "engine", "num_nodes", "size", "region"):
@@ -143,139 +174,114 @@ class Clusters:
             raise do_error(422, "invalid engine")
         if not re.fullmatch(r"[a-z][a-z0-9-]{1,61}[a-z0-9]", body["name"]):
             raise do_error(422, "invalid cluster name")
-        if any(cluster["name"] == body["name"] for cluster in self.cloud.store.list("do_cluster")):
-            raise do_error(422, "cluster name is not available")
+        self.check_name(body["name"])
         if body["region"] not in REGIONS:
             raise do_error(422, "invalid region")
         if str(body.get("version") or "17") not in VERSIONS:
             raise do_error(422, "invalid cluster engine version")
         if not offered(body["size"], body["num_nodes"]):
             raise do_error(422, "invalid size")
+        least = STORAGE.get(memory_gb(body["size"]), 61440)
+        if body.get("storage_size_mib") and body["storage_size_mib"] < least:
+            raise do_error(422, f"storage_size_mib is below the {least} that the size brings")
+        check_cnames((body.get("do_settings") or {}).get("service_cnames") or [])
+
+    def check_name(self, name: str) -> None:
+        """Refuse a name that a cluster or a replica has."""
+        if any(one["name"] == name for kind in ("do_cluster", "do_replica") for one in self.cloud.store.list(kind)):
+            raise do_error(422, "cluster name is not available")
 
     async def provision(self, number: str) -> None:
-        """Creating, then online as soon as the server answers."""
+        """Creating or forking, then online as soon as the server answers; a while later there is a first backup."""
         await asyncio.sleep(self.cloud.provisioning_delay)
         cluster = self.cloud.store.get("do_cluster", number)
-        if cluster:
-            await server.start(self.cloud, cluster, self.connections(cluster))
+        if cluster is None:
+            return
+        if cluster["restored_from"]:
+            await self.backups.copy(cluster["restored_from"], cluster)
+        await server.start(self.cloud, cluster, cluster["rules"], self.connections(cluster))
+        if not cluster["restored_from"]:
             await server.first_start(self.cloud, cluster)
-            self.become(number, status="online")
+        await self.standby(cluster)
+        self.become(number, status="online")
+        await self.first_backup(number)
 
-    def connections(self, cluster: Cluster) -> int:
-        """Backend connections of the size."""
-        return memory_gb(cluster["size"]) * 25 - 3
+    async def first_backup(self, number: str) -> None:
+        """A while after it is online; a change that restarts the server meanwhile only delays it."""
+        await asyncio.sleep(self.cloud.settings.switches.backup_seconds)
+        while self.cloud.store.get("do_cluster", number):
+            try:
+                if await self.backups.make(number):
+                    return
+            except (RuntimeError, DockerError) as problem:
+                log.info("backup of %s: %s", number, problem)
+            await asyncio.sleep(0.5)
 
-    def become(self, number: str, **changes: Any) -> None:
-        """Change what is stored, if the cluster is still there."""
-        cluster = self.cloud.store.get("do_cluster", number)
-        if cluster:
-            self.save({**cluster, **changes})
-
-    async def _later(self, number: str, changes: dict[str, Any]) -> None:
-        await asyncio.sleep(self.cloud.provisioning_delay)
-        self.become(number, status="online", **changes)
-
-    async def resize(self, request: web.Request) -> web.Response:
-        cluster, body = self.load(request, online=True), await json_body(request)
-        if not body.get("size") or not body.get("num_nodes"):
-            raise do_error(422, "size and num_nodes are required")
-        if not offered(body["size"], body["num_nodes"]):
-            raise do_error(422, "invalid size")
-        storage = body.get("storage_size_mib") or cluster["storage_size_mib"]
-        if memory_gb(body["size"]) < memory_gb(cluster["size"]) or storage < cluster["storage_size_mib"]:
-            raise do_error(422, "cannot resize to smaller")
-        self.save({**cluster, "status": "resizing"})
-        changes = {"size": body["size"], "num_nodes": body["num_nodes"], "storage_size_mib": storage}
-        self.cloud.spawn(self._later(cluster["id"], changes))
-        return web.Response(status=202)
-
-    async def migrate(self, request: web.Request) -> web.Response:
-        cluster, body = self.load(request, online=True), await json_body(request)
-        if body.get("region") not in REGIONS:
-            raise do_error(422, "invalid region")
-        self.save({**cluster, "status": "migrating"})
-        self.cloud.spawn(self._later(cluster["id"], {"region": body["region"]}))
-        return web.Response(status=202)
-
-    async def upgrade(self, request: web.Request) -> web.Response:
-        cluster, body = self.load(request, online=True), await json_body(request)
-        version = str(body.get("version"))
-        if version not in VERSIONS or int(version) <= int(cluster["version"]):
-            raise do_error(422, "invalid cluster engine version")
-        self.cloud.spawn(self._later(cluster["id"], {"version": version}))
-        return web.Response(status=204)
-
-    async def maintenance(self, request: web.Request) -> web.Response:
-        cluster, body = self.load(request), await json_body(request)
-        if str(body.get("day")).lower() not in DAYS or not re.match(r"([01]\d|2[0-3]):[0-5]\d", str(body.get("hour"))):
-            raise do_error(422, "invalid maintenance window")
-        hour = str(body["hour"])
-        self.save(
-            {
-                **cluster,
-                "maintenance": {"day": body["day"].lower(), "hour": hour if hour.count(":") == 2 else hour + ":00"},
+    async def standby(self, cluster: Cluster, restart: bool = True) -> None:
+        """Two and three nodes have a streaming standby that can be read from. restart: also one that is there."""
+        node = self.cloud.store.get("do_standby", cluster["id"])
+        if node and cluster["num_nodes"] == 1:
+            await server.remove(self.cloud, node)
+            self.cloud.store.delete("do_standby", cluster["id"])
+            self.become(cluster["id"], standby_port=None)
+        elif cluster["num_nodes"] > 1 and (restart or not node):
+            node = node or {
+                "id": cluster["id"],
+                "suffix": "-standby",
+                "host": f"replica-{cluster['host']}",
+                "port": self.cloud.take_port(f"standby-{cluster['name']}"),
             }
-        )
-        return web.Response(status=204)
+            self.cloud.store.put("do_standby", cluster["id"], node)
+            await self.follow(node, cluster)
+            self.become(cluster["id"], standby_port=node["port"])
 
-    async def config(self, request: web.Request) -> web.Response:
-        cluster = self.load(request)
-        if request.method == "GET":
-            return web.json_response({"config": cluster["config"]})
-        self.save({**cluster, "config": {**cluster["config"], **((await json_body(request)).get("config") or {})}})
-        return web.Response(status=200)
+    async def follow(self, node: Cluster, cluster: Cluster) -> None:
+        """Start a standby or replica with the primary's settings; a new one is copied from the primary first."""
+        source = {**cluster, "follow": True}
+        most = max(self.connections(cluster), self.connections({**cluster, **node}))
+        await server.start(self.cloud, {**node, "config": cluster["config"]}, cluster["rules"], most, source)
 
-    async def authority(self, request: web.Request) -> web.Response:
-        import base64
-
-        self.load(request)
-        return web.json_response({"ca": {"certificate": base64.b64encode(self.cloud.ca.pem.encode()).decode()}})
-
-    async def backups(self, request: web.Request) -> web.Response:
-        self.load(request)
-        return web.json_response({"backups": [], "scheduled_backup_time": {"backup_hour": 3, "backup_minute": 0}})
+    async def reload(self, number: str) -> None:
+        """Put the stored rules, config, users and pools into force on all nodes."""
+        cluster = self.cloud.store.get("do_cluster", number)
+        if cluster is None or cluster["status"] in ("creating", "forking"):
+            return
+        await server.reload(self.cloud, cluster, cluster["rules"], self.connections(cluster))
+        standby = self.cloud.store.get("do_standby", number)
+        followers = [one for one in self.replicas(number) if one["status"] == "online"] + ([standby] if standby else [])
+        for node in followers:
+            most = max(self.connections(cluster), self.connections({**cluster, **node}))
+            await server.reload(self.cloud, {**node, "config": cluster["config"]}, cluster["rules"], most)
 
     async def delete(self, request: web.Request) -> web.Response:
+        """Answered at once; the name lingers."""
         cluster = self.load(request)
-        self.cloud.store.delete("do_cluster", cluster["id"])
-        await server.server(self.cloud, cluster).remove()
+        self.happened(cluster, "cluster_delete")
+        self.become(cluster["id"], gone=True)
+        self.cloud.spawn(self._end(cluster["id"]))
         return web.Response(status=204)
 
-    async def tag(self, request: web.Request) -> web.Response:
-        """POST or DELETE /v2/tags/{tag}/resources."""
-        tag = request.match_info["tag"]
-        for resource in (await json_body(request)).get("resources") or []:
-            cluster = self.cloud.store.get("do_cluster", resource.get("resource_id", ""))
-            if cluster is None or resource.get("resource_type") != "database":
-                raise do_error(404, "The resource you were accessing could not be found.")
-            kept = [other for other in cluster["tags"] if other.lower() != tag.lower()]
-            self.save({**cluster, "tags": [*kept, tag] if request.method == "POST" else kept})
-        return web.Response(status=204)
+    async def _end(self, number: str) -> None:
+        await asyncio.sleep(self.cloud.settings.switches.cluster_linger_seconds)
+        cluster = self.cloud.store.get("do_cluster", number)
+        if cluster:
+            await self.remove(cluster)
 
-    async def make_tag(self, request: web.Request) -> web.Response:
-        name = str((await json_body(request)).get("name") or "")
-        if not re.fullmatch(r"[A-Za-z0-9_:-]{1,255}", name):
-            raise do_error(422, "invalid tag name")
-        return web.json_response({"tag": {"name": name, "resources": {"count": 0}}}, status=201)
-
-    async def restore(self) -> None:
-        """After a start of the cloud: go on where it was."""
-        for cluster in self.cloud.store.list("do_cluster"):
-            if cluster["status"] == "creating":
-                await server.server(self.cloud, cluster).cloud.docker.remove(server.server(self.cloud, cluster).name)
-                await self.cloud.docker.remove_volume(server.server(self.cloud, cluster).name)
-                self.cloud.spawn(self.provision(cluster["id"]))
-            elif not await server.server(self.cloud, cluster).running():
-                self.cloud.spawn(server.start(self.cloud, cluster, self.connections(cluster)))
-            if cluster["status"] in ("resizing", "migrating"):
-                self.become(cluster["id"], status="online")
-
-    async def reset(self) -> None:
-        """Remove all."""
-        for cluster in self.cloud.store.list("do_cluster"):
-            await server.server(self.cloud, cluster).remove()
+    async def remove(self, cluster: Cluster) -> None:
+        """Remove a cluster with its standby, replicas and backups."""
+        for kind, nodes in (
+            ("do_replica", self.replicas(cluster["id"])),
+            ("do_standby", [one for one in self.cloud.store.list("do_standby") if one["id"] == cluster["id"]]),
+            ("do_cluster", [cluster]),
+        ):
+            for node in nodes:
+                await server.remove(self.cloud, node)
+                self.cloud.store.delete(kind, node["id"])
+        for backup in self.backups.of(cluster["id"]):
+            self.cloud.store.delete("do_backup", backup["id"])
 
 
-def user_shown(user: dict[str, Any]) -> dict[str, Any]:
-    """A user as the API gives it; settings are told on create only."""
-    return {key: user[key] for key in ("name", "role", "password")}
+def check_cnames(names: list[Any]) -> None:
+    """Refuse what is no list of host names."""
+    if len(names) > 16 or not all(re.fullmatch(CNAME, str(name)) and len(str(name)) <= 253 for name in names):
+        raise do_error(422, "invalid service_cnames")

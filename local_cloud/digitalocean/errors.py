@@ -15,12 +15,19 @@ IDS = {
     404: "not_found",
     409: "conflict",
     412: "precondition_failed",
+    429: "too_many_requests",
+    500: "server_error",
 }
 
 
 def do_error(status: int, message: str) -> web.HTTPException:
     """An error, to be raised."""
     return problem(status, body(status, message))
+
+
+def missing() -> web.HTTPException:
+    """What is not there, to be raised."""
+    return do_error(404, "The resource you were accessing could not be found.")
 
 
 def body(status: int, message: str) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""An instance for the tests of Fly's proxy and of what it needs, with a small image."""
+"""Instances that test modules share: one for Fly's proxy with a small image, one for DigitalOcean."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.edge_app import App, Edge, names
+from tests.ocean import Ocean
 from tests.support import Instance
 
 TEST = Instance("flyedge")
@@ -20,6 +21,17 @@ def edge() -> Iterator[Edge]:
     TEST.playbook("playbooks/local_cloud.yml")
     yield Edge(TEST)
     TEST.playbook("playbooks/down.yml", "-e", "confirm=yes")
+
+
+@pytest.fixture(scope="session")
+def ocean() -> Iterator[Ocean]:
+    test = Instance("ocean")
+    test.playbook("playbooks/down.yml", "-e", "confirm=yes")
+    test.playbook("playbooks/local_cloud.yml")
+    found = Ocean(test)
+    found.control("PUT", "/settings", {"provisioning_seconds": 0.2, "backup_seconds": 0.2})
+    yield found
+    test.playbook("playbooks/down.yml", "-e", "confirm=yes")
 
 
 @pytest.fixture(scope="session")

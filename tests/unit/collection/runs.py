@@ -22,11 +22,13 @@ def still_clock() -> Clock:
     return Clock(now=lambda: now[0], sleep=sleep)
 
 
-def run_module(module_name: str, check_mode: bool = False, /, **options: Any) -> dict[str, Any]:
-    """The result, or the CloudError that the module raised."""
+def run_module(
+    module_name: str, check_mode: bool = False, /, clock: Clock | None = None, **options: Any
+) -> dict[str, Any]:
+    """The result, or the CloudError that the module raised. clock: another than one that does not pass."""
     module = importlib.import_module(f"{MODULES}.{module_name}")
     conditions = {key: value for key, value in module.SPEC.items() if key != "argument_spec"}
     checked = ModuleArgumentSpecValidator(module.SPEC["argument_spec"], **conditions).validate(options)
     assert not checked.error_messages, checked.error_messages
-    result: dict[str, Any] = module.run(dict(checked.validated_parameters), Context(check_mode, clock=still_clock()))
+    result: dict[str, Any] = module.run(dict(checked.validated_parameters), Context(check_mode, clock=clock or still_clock()))
     return result

@@ -115,11 +115,28 @@ def test_a_cluster_that_never_arrives_runs_into_the_timeout(cloud: FakeDigitalOc
 
 def test_a_cluster_is_removed_and_its_end_awaited(cloud: FakeDigitalOcean) -> None:
     cluster(cloud)
-    gone = cluster(cloud, state="absent", confirm_destroy="sup")
+    gone = cluster(cloud, state="absent", confirm_destroy="sup", confirm_last_backup="2026-01-02T03:00:00Z")
     assert gone["changed"]
     assert gone["resource"] is None
     assert cloud.clusters == {}
     assert not cluster(cloud, state="absent", confirm_destroy="sup")["changed"]
+
+
+def test_a_cluster_goes_after_its_copy_is_online(cloud: FakeDigitalOcean) -> None:
+    cluster(cloud)
+    gone = cluster(cloud, state="absent", confirm_destroy="sup", fork_before_destroy="last")
+    assert gone["plan"][0] == "fork cluster sup to last from its backup of 2026-01-02T03:00:00Z"
+    assert [(item["name"], item["status"]) for item in cloud.clusters.values()] == [("last", "online")]
+    assert next(iter(cloud.clusters.values()))["backup_restore"]["database_name"] == "sup"
+
+
+def test_a_copy_that_an_interrupted_run_began_is_the_copy(cloud: FakeDigitalOcean) -> None:
+    cluster(cloud)
+    cloud.faults = [Fault("DELETE", "/databases/u1$", "status", status=400)]
+    with pytest.raises(CloudError):
+        cluster(cloud, state="absent", confirm_destroy="sup", fork_before_destroy="last")
+    cluster(cloud, state="absent", confirm_destroy="sup", fork_before_destroy="last")
+    assert [item["name"] for item in cloud.clusters.values()] == ["last"]
 
 
 def test_a_database_comes_and_goes(cloud: FakeDigitalOcean) -> None:

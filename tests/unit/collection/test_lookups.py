@@ -15,9 +15,10 @@ import pytest
 import yaml
 from ansible import constants
 from ansible.errors import AnsibleError
-from ansible_collections.opsmap.cloud.plugins.doc_fragments import digitalocean, redis_cloud
+from ansible_collections.opsmap.cloud.plugins.doc_fragments import digitalocean, fly, redis_cloud
 
-from tests.unit.collection.fake_digitalocean import FakeDigitalOcean
+from tests.unit.collection.fake_digitalocean import CA, FakeDigitalOcean
+from tests.unit.collection.fake_fly_shell import FakeFly
 from tests.unit.collection.fake_http import served
 from tests.unit.collection.fake_redis_cloud import FakeRedisCloud
 
@@ -47,7 +48,7 @@ def postgres() -> Iterator[FakeDigitalOcean]:
 
 def lookup(name: str, terms: list[str], variables: dict[str, Any], /, **options: Any) -> list[str]:
     module = importlib.import_module(f"ansible_collections.opsmap.cloud.plugins.lookup.{name}")
-    fragment = redis_cloud if name == "redis_url" else digitalocean
+    fragment = {"redis_url": redis_cloud, "fly_egress": fly}.get(name, digitalocean)
     texts = (module.DOCUMENTATION, fragment.ModuleDocFragment.PLUGIN)
     known = {key: value for text in texts for key, value in yaml.safe_load(text)["options"].items()}
     known.pop("_terms")
@@ -153,6 +154,52 @@ def test_postgres_url_says_what_is_missing(postgres: FakeDigitalOcean) -> None:
     postgres.clusters["u1"]["accounts"]["app"].pop("password")
     with pytest.raises(AnsibleError, match=r"the password of user app is not told.*database:view_credentials"):
         lookup("postgres_url", ["sup"], variables, user="app")
+
+
+def test_postgres_url_of_a_pool_a_standby_and_a_replica(postgres: FakeDigitalOcean) -> None:
+    variables = postgres_variables(postgres)
+    with pytest.raises(AnsibleError, match="cluster sup has no pool pooled -> make it with do_database_pool"):
+        lookup("postgres_url", ["sup"], variables, pool="pooled")
+    postgres.post_pool("u1", {"name": "pooled", "mode": "session", "size": 1, "db": "app", "user": "app"})
+    assert lookup("postgres_url", ["sup"], variables, pool="pooled", user="app") == [
+        "postgresql://app:first%3Asecret@sup.example.com:25061/pooled?sslmode=require"
+    ]
+    with pytest.raises(AnsibleError, match=r"has no standby_connection yet.*standby ones two nodes"):
+        lookup("postgres_url", ["sup"], variables, standby=True)
+    postgres.post_replica("u1", {"name": "read"})
+    assert "@read.example.com:25060/app" in lookup("postgres_url", ["sup"], variables, replica="read", database="app")[0]
+    with pytest.raises(AnsibleError, match="pool: is given with replica or standby"):
+        lookup("postgres_url", ["sup"], variables, pool="pooled", replica="read")
+
+
+def test_postgres_url_that_verifies_needs_the_authority(postgres: FakeDigitalOcean) -> None:
+    variables = postgres_variables(postgres)
+    with pytest.raises(AnsibleError, match="sslrootcert: is missing for sslmode verify-full"):
+        lookup("postgres_url", ["sup"], variables, sslmode="verify-full")
+    found = lookup("postgres_url", ["sup"], variables, sslmode="verify-full", sslrootcert="/etc/ca bundle.crt")
+    assert found[0].endswith("?sslmode=verify-full&sslrootcert=/etc/ca%20bundle.crt")
+
+
+def test_postgres_ca(postgres: FakeDigitalOcean) -> None:
+    variables = postgres_variables(postgres)
+    assert lookup("postgres_ca", ["sup"], variables) == [CA]
+    with pytest.raises(AnsibleError, match="there is no cluster 'other'"):
+        lookup("postgres_ca", ["other"], variables)
+    assert lookup("postgres_ca", ["other"], {**variables, "ansible_check_mode": True}) == [""]
+
+
+def test_fly_egress() -> None:
+    with served(FakeFly()) as fly:
+        assert isinstance(fly, FakeFly)
+        variables = {"opsmap_fly_api_url": fly.url, "opsmap_fly_api_token": "token"}
+        assert lookup("fly_egress", ["web", "worker"], variables) == []
+        fly.apps["web"] = {"name": "web", "organization": {"slug": "acme"}}
+        fly.ips = [
+            {"ip": "203.0.113.7", "egress": True},
+            {"ip": "2605:4c40::7", "egress": True},
+            {"ip": "198.51.100.1", "shared": True},
+        ]
+        assert lookup("fly_egress", ["web", "worker"], variables) == ["203.0.113.7"]
 
 
 def test_both_through_ansible(redis: FakeRedisCloud, postgres: FakeDigitalOcean, tmp_path: Path) -> None:

@@ -46,12 +46,16 @@ options:
     description: Base URL of the Machines API, without C(/v1).
     type: str
     default: https://api.machines.dev
+    vars:
+      - name: opsmap_fly_api_url
     env:
       - name: OPSMAP_FLY_API_URL
       - name: FLY_FLAPS_BASE_URL
   api_token:
     description: Token, as C(fly tokens create) prints it; the scheme in front of it may stay.
     type: str
+    vars:
+      - name: opsmap_fly_api_token
     env:
       - name: FLY_ACCESS_TOKEN
       - name: FLY_API_TOKEN

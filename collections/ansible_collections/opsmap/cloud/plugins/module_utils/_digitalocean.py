@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 from typing import Any
 
@@ -61,9 +62,9 @@ class DigitalOcean:
         body = self.http.get("/databases/options", operation="get database options") or {}
         return dict((body.get("options") or {}).get(engine) or {})
 
-    def clusters(self) -> list[Object]:
-        """All clusters."""
-        return self._list("/databases", "databases", "list clusters")
+    def clusters(self, tag: str | None = None) -> list[Object]:
+        """All clusters, or those with a tag."""
+        return self._list("/databases", "databases", "list clusters", {"tag_name": tag} if tag else None)
 
     def find_cluster(self, cluster: str) -> Object | None:
         """One cluster, with the default user's password."""
@@ -81,9 +82,9 @@ class DigitalOcean:
         """Start a change of size, nodes or storage."""
         self._put(cluster, "resize", body)
 
-    def migrate(self, cluster: str, region: str) -> None:
-        """Start a move to another region."""
-        self._put(cluster, "migrate", {"region": region})
+    def migrate(self, cluster: str, body: Object) -> None:
+        """Start a move to another region, or to another VPC of the region."""
+        self._put(cluster, "migrate", body)
 
     def upgrade(self, cluster: str, version: str) -> None:
         """Start an upgrade to a newer major version."""
@@ -92,6 +93,41 @@ class DigitalOcean:
     def set_maintenance(self, cluster: str, window: Object) -> None:
         """Set the weekly window."""
         self._put(cluster, "maintenance", window)
+
+    def config(self, cluster: str) -> Object:
+        """Every key of the config, with the server's defaults."""
+        return self._part(cluster, "config", "config")
+
+    def configure(self, cluster: str, values: Object) -> None:
+        """Change some keys of the config; the answer has no body."""
+        where, operation = _at(cluster, "config"), f"configure cluster {cluster}"
+        self.http.call("PATCH", where, operation=operation, body={"config": values}, repeatable=True)
+
+    def autoscale(self, cluster: str) -> Object:
+        """How the storage grows by itself."""
+        return dict(self._part(cluster, "autoscale", "autoscale").get("storage") or {})
+
+    def set_autoscale(self, cluster: str, storage: Object) -> None:
+        """Set how the storage grows by itself."""
+        self._put(cluster, "autoscale", {"autoscale": {"storage": storage}})
+
+    def service_cnames(self, cluster: str) -> list[str]:
+        """Host names of one's own in the servers' certificate."""
+        return list(self._part(cluster, "do_settings", "do_settings").get("service_cnames") or [])
+
+    def set_service_cnames(self, cluster: str, names: list[str]) -> None:
+        """Set exactly these host names; the nodes are replaced one by one."""
+        self._put(cluster, "do_settings", {"do_settings": {"service_cnames": names}})
+
+    def backups(self, cluster: str) -> list[Object]:
+        """The backups, newest first."""
+        found = self._list(_at(cluster, "backups"), "backups", "list backups")
+        return sorted(found, key=lambda backup: str(backup.get("created_at")), reverse=True)
+
+    def authority(self, cluster: str) -> str:
+        """PEM of the authority that signed the servers' certificates; the API gives it in base64."""
+        encoded = self._part(cluster, "ca", "ca").get("certificate") or ""
+        return base64.b64decode(encoded).decode()
 
     def tag(self, cluster: str, tag: str) -> None:
         """Put a tag on a cluster; the tag must exist, so make it first. Both are harmless to repeat."""
@@ -146,6 +182,39 @@ class DigitalOcean:
         """Remove a user."""
         self.http.call("DELETE", _at(cluster, "users", name), operation=f"delete user {name}", accept=(404,))
 
+    def pools(self, cluster: str) -> list[Object]:
+        """The connection pools."""
+        return self._list(_at(cluster, "pools"), "pools", "list pools")
+
+    def create_pool(self, cluster: str, body: Object) -> Object:
+        """Make a pool."""
+        return self._post(_at(cluster, "pools"), f"create pool {body['name']}", body, "pool")
+
+    def update_pool(self, cluster: str, name: str, body: Object) -> None:
+        """Change a pool; mode, size and database are always sent."""
+        self.http.call("PUT", _at(cluster, "pools", name), operation=f"update pool {name}", body=body)
+
+    def delete_pool(self, cluster: str, name: str) -> None:
+        """Remove a pool."""
+        self.http.call("DELETE", _at(cluster, "pools", name), operation=f"delete pool {name}", accept=(404,))
+
+    def replicas(self, cluster: str) -> list[Object]:
+        """The read replicas."""
+        return self._list(_at(cluster, "replicas"), "replicas", "list replicas")
+
+    def create_replica(self, cluster: str, body: Object) -> Object:
+        """Start making a read replica."""
+        return self._post(_at(cluster, "replicas"), f"create replica {body['name']}", body, "replica")
+
+    def promote_replica(self, cluster: str, name: str) -> None:
+        """Make a read replica a cluster of its own."""
+        where = _at(cluster, "replicas", name) + "/promote"
+        self.http.call("PUT", where, operation=f"promote replica {name}", repeatable=False)
+
+    def delete_replica(self, cluster: str, name: str) -> None:
+        """Remove a read replica."""
+        self.http.call("DELETE", _at(cluster, "replicas", name), operation=f"delete replica {name}", accept=(404,))
+
     def rules(self, cluster: str) -> list[Object]:
         """The trusted sources; none means everyone."""
         return self._list(_at(cluster, "firewall"), "rules", "list trusted sources")
@@ -154,8 +223,12 @@ class DigitalOcean:
         """Set exactly these trusted sources."""
         self._put(cluster, "firewall", {"rules": rules})
 
-    def _list(self, where: str, key: str, operation: str) -> list[Object]:
-        body = self.http.get(where, operation=operation) or {}
+    def _part(self, cluster: str, what: str, key: str) -> Object:
+        body = self.http.get(_at(cluster, what), operation=f"get {what} of cluster {cluster}") or {}
+        return dict(body.get(key) or {})
+
+    def _list(self, where: str, key: str, operation: str, query: Mapping[str, Any] | None = None) -> list[Object]:
+        body = self.http.get(where, operation=operation, query=query) or {}
         return list(body.get(key) or [])
 
     def _find(self, where: str, key: str, operation: str) -> Object | None:

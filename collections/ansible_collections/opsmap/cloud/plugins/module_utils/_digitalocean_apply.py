@@ -11,7 +11,13 @@ from typing import Any
 
 from ansible_collections.opsmap.cloud.plugins.module_utils._digitalocean import DigitalOcean
 from ansible_collections.opsmap.cloud.plugins.module_utils._digitalocean_cluster import tag_set, version_of, window_of
-from ansible_collections.opsmap.cloud.plugins.module_utils._digitalocean_find import SERVICE, pick, wait_online
+from ansible_collections.opsmap.cloud.plugins.module_utils._digitalocean_config import config_changes
+from ansible_collections.opsmap.cloud.plugins.module_utils._digitalocean_find import (
+    SERVICE,
+    pick,
+    wait_online,
+    when_free,
+)
 from ansible_collections.opsmap.cloud.plugins.module_utils._once import make_once
 from ansible_collections.opsmap.cloud.plugins.module_utils._plan import Context, Handlers
 from ansible_collections.opsmap.cloud.plugins.module_utils._wait import wait_for
@@ -42,6 +48,10 @@ class ClusterWriter:
             "maintain": self.maintain,
             "tag": self.tag,
             "project": self.project,
+            "configure": self.configure,
+            "autoscale": self.autoscale,
+            "service_cnames": self.service_cnames,
+            "fork": self.fork,
             "delete": self.delete,
         }
 
@@ -60,7 +70,7 @@ class ClusterWriter:
 
     def upgrade(self, version: str) -> None:
         """A newer major version; it has no state of its own."""
-        self.client.upgrade(self.cluster, version)
+        when_free(f"upgrade of {self.what}", lambda: self.client.upgrade(self.cluster, version), self.patience)
         self._online(version=(version_of, version))
 
     def resize(self, body: Object) -> None:
@@ -69,13 +79,51 @@ class ClusterWriter:
         present = (self.client.find_cluster(self.cluster) or {}).get("storage_size_mib") or 0
         if storage is not None and storage <= present:  # the larger size brought it along
             return
-        self.client.resize(self.cluster, body)
+        when_free(f"resize of {self.what}", lambda: self.client.resize(self.cluster, body), self.patience)
         self._online(**{key: (lambda seen: seen, value) for key, value in body.items()})
 
-    def migrate(self, region: str) -> None:
-        """To another region, with the data."""
-        self.client.migrate(self.cluster, region)
-        self._online(region=(str, region))
+    def migrate(self, body: Object) -> None:
+        """To another region or VPC, with the data."""
+        when_free(f"move of {self.what}", lambda: self.client.migrate(self.cluster, body), self.patience)
+        self._online(**{key: (str, value) for key, value in body.items()})
+
+    def configure(self, values: Object) -> None:
+        """Some keys of the config."""
+        when_free(f"config of {self.what}", lambda: self.client.configure(self.cluster, values), self.patience)
+        wait_for(
+            f"config of {self.what}",
+            lambda: config_changes(values, self.client.config(self.cluster)),
+            lambda left: not left,
+            self.patience,
+            state=lambda left: f"{', '.join(left)} as before",
+            service=SERVICE,
+        )
+
+    def autoscale(self, storage: Object) -> None:
+        """How the storage grows by itself."""
+        self.client.set_autoscale(self.cluster, storage)
+
+    def service_cnames(self, names: list[str]) -> None:
+        """Names in the certificate; the nodes are replaced."""
+        what = f"service_cnames of {self.what}"
+        when_free(what, lambda: self.client.set_service_cnames(self.cluster, names), self.patience)
+        wait_for(
+            what,
+            lambda: set(self.client.service_cnames(self.cluster)),
+            lambda seen: seen == set(names),
+            self.patience,
+            service=SERVICE,
+        )
+        self._online()
+
+    def fork(self, body: Object) -> None:
+        """A copy from a backup, awaited; one that an interrupted run began is not made again."""
+
+        def look() -> Object | None:
+            return pick(self.client.clusters(), body["name"], body["engine"])
+
+        made = make_once(look, lambda: self.client.create_cluster(body), self.params["api_retries"], self.context.clock)
+        wait_online(self.client, str(made["id"]), f"cluster {body['name']}", self.patience)
 
     def maintain(self, window: Object) -> None:
         """The maintenance window; not accepted at creation."""

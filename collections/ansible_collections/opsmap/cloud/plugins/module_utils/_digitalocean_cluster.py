@@ -9,11 +9,16 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from ansible_collections.opsmap.cloud.plugins.module_utils._digitalocean_config import check_config
 from ansible_collections.opsmap.cloud.plugins.module_utils._errors import bad_option, refused
 from ansible_collections.opsmap.cloud.plugins.module_utils._fields import Field, differences
 
 Object = dict[str, Any]
 
+AUTOSCALE = {"threshold_percent": (15, 95), "increment_gib": (10, 500)}
+LABEL = "[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?"
+CNAME = rf"{LABEL}(\.{LABEL})+"
+MOST_CNAMES = 16
 DAYS = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 
 
@@ -24,7 +29,9 @@ def tag_set(value: Any) -> Any:
 
 def window_of(value: Any) -> Any:
     """``{day: Monday, hour: 13:00:00, ...}`` -> ``(monday, 13:00)``."""
-    return (str(value.get("day")).lower(), str(value.get("hour"))[:5].zfill(5)) if value else None
+    if not value:
+        return None
+    return str(value.get("day")).lower(), ":".join(str(value.get("hour")).split(":")[:2]).zfill(5)
 
 
 def version_of(value: Any) -> Any:
@@ -40,7 +47,7 @@ FIELDS = [
     Field("num_nodes"),
     Field("storage_size_mib", change="grow", remedy="storage only grows; leave storage_size_mib at what is there"),
     Field("region"),
-    Field("private_network_uuid", change="create"),
+    Field("private_network_uuid"),
     Field("maintenance_window", compare=window_of),
     Field("tags", compare=tag_set),
     Field("project_id"),
@@ -48,20 +55,24 @@ FIELDS = [
 AT_CREATION = [field.name for field in FIELDS if field.name != "maintenance_window"]
 
 
-def changes(params: Mapping[str, Any], cluster: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
-    """Options that differ: name -> (is, should be). Refuses what DigitalOcean does not do."""
+def changes(
+    params: Mapping[str, Any], cluster: Mapping[str, Any], autoscaled: bool = False
+) -> dict[str, tuple[Any, Any]]:
+    """Options that differ: name -> (is, should be). Refuses what DigitalOcean does not do.
+
+    autoscaled: whether the storage grows by itself; what has grown is then left alone.
+    """
     what = f"cluster {params['name']}"
     desired = {field.name: params[field.name] for field in FIELDS}
     storage, present = params["storage_size_mib"], cluster.get("storage_size_mib") or 0
-    grows_by_itself = ((cluster.get("autoscale") or {}).get("storage") or {}).get("enabled")
-    if storage is not None and storage < present and grows_by_itself:
+    if storage is not None and storage < present and autoscaled:
         desired["storage_size_mib"] = None
     found = differences(what, FIELDS, desired, dict(cluster))
     if "version" in found and _number(found["version"][1]) < _number(found["version"][0]):
         _refuse(
             what, "version", found, "set version to what is there: there is no way back, DigitalOcean may upgrade too"
         )
-    if "size" in found and _weight(found["size"][1]) < _weight(found["size"][0]):
+    if "size" in found and weight(found["size"][1]) < weight(found["size"][0]):
         _refuse(what, "size", found, "nodes only grow; make a smaller cluster and move over")
     return found
 
@@ -86,15 +97,38 @@ def check_offer(params: Mapping[str, Any], wanted: Mapping[str, Any], offer: Map
 
 def check_options(params: Mapping[str, Any]) -> None:
     """Refuse what no cluster can have."""
-    if not re.fullmatch(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]", params["name"]):
-        hint = "use 3 to 63 lower-case letters, digits and dashes"
-        raise bad_option("name", f"{params['name']!r} is no cluster name", hint)
+    check_name(params["name"])
+    if params["fork_before_destroy"]:
+        check_name(params["fork_before_destroy"], "fork_before_destroy")
     for tag in params["tags"] or []:
         if not re.fullmatch(r"[A-Za-z0-9_:-]{1,255}", tag):
             raise bad_option("tags", f"{tag!r} is no tag", "use letters, digits, colons, dashes and underscores")
     wanted = params["maintenance_window"]
     if wanted and not re.fullmatch(r"([01]?\d|2[0-3]):[0-5]\d(:00)?", wanted["hour"]):
         raise bad_option("maintenance_window", f"hour {wanted['hour']!r} is no time", "give it as 04:00, in quotes")
+    check_config(params["config"] or {})
+    _check_autoscale(params["autoscale"] or {})
+    names = params["service_cnames"] or []
+    for name in names:
+        if len(name) > 253 or not re.fullmatch(CNAME, name):
+            raise bad_option("service_cnames", f"{name!r} is no host name", "give names such as db.example.com")
+    if len(names) > MOST_CNAMES:
+        raise bad_option("service_cnames", f"{len(names)} are too many", f"DigitalOcean takes {MOST_CNAMES}")
+
+
+def check_name(name: str, option: str = "name") -> None:
+    """Refuse what is no name of a cluster or replica."""
+    if not re.fullmatch(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]", name):
+        raise bad_option(option, f"{name!r} is no cluster name", "use 3 to 63 lower-case letters, digits and dashes")
+
+
+def _check_autoscale(wanted: Mapping[str, Any]) -> None:
+    for key, (low, high) in AUTOSCALE.items():
+        value = wanted.get(key)
+        if value is not None and not low <= value <= high:
+            raise bad_option("autoscale", f"{key} is {value}", f"give {low} to {high}")
+        if wanted.get("enabled") and value is None:
+            raise bad_option("autoscale", f"{key} is missing", f"give {low} to {high}")
 
 
 def _refuse(what: str, name: str, found: dict[str, tuple[Any, Any]], remedy: str) -> None:
@@ -107,7 +141,13 @@ def _number(version: Any) -> int:
     return int(digits[0]) if digits else 0
 
 
-def _weight(slug: str) -> tuple[int, int]:
+def weight(slug: str) -> tuple[int, int]:
     """Memory, then processors, of a size such as ``db-s-2vcpu-4gb``; unknown slugs weigh the most: the API decides."""
     match = re.search(r"(\d+)vcpu-(\d+)gb", str(slug))
     return (int(match[2]), int(match[1])) if match else (1 << 30, 0)
+
+
+def connections(slug: str) -> int | None:
+    """Backend connections of a size: 25 for each GB of memory, less 3; None for a size that does not tell its memory."""
+    match = re.search(r"(\d+)gb", slug)
+    return int(match[1]) * 25 - 3 if match else None

@@ -6,17 +6,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from ansible_collections.opsmap.cloud.plugins.module_utils._digitalocean import DigitalOcean
-from ansible_collections.opsmap.cloud.plugins.module_utils._errors import CloudError, bad_option
+from ansible_collections.opsmap.cloud.plugins.module_utils._errors import CloudError, bad_option, refused
 from ansible_collections.opsmap.cloud.plugins.module_utils._plan import Context
 from ansible_collections.opsmap.cloud.plugins.module_utils._wait import Patience, wait_for
 
 Object = dict[str, Any]
+T = TypeVar("T")
 
 SERVICE = "digitalocean"
 ENGINE = "pg"
+BUSY = (409, 412)
 
 CLUSTER_OPTIONS: dict[str, Any] = {"cluster": {"type": "str"}, "cluster_uuid": {"type": "str"}}
 CLUSTER_REQUIRED = [("cluster", "cluster_uuid")]
@@ -34,12 +36,25 @@ def pick(clusters: list[Object], name: str, engine: str) -> Object | None:
     return found[0] if found else None
 
 
+def without_replicas(client: DigitalOcean, clusters: list[Object], name: str) -> list[Object]:
+    """Of several clusters of a name, those that are no read replica of another: a replica's uuid works as a cluster's."""
+    same = [item for item in clusters if item.get("name") == name]
+    if len(same) < 2:
+        return clusters
+    replicas = {replica.get("id") for item in clusters for replica in client.replicas(str(item["id"]))}
+    return [item for item in clusters if item.get("id") not in replicas]
+
+
 def find_cluster(
     client: DigitalOcean, params: Mapping[str, Any], context: Context, option: str = "cluster"
 ) -> Object | None:
     """The cluster of that uuid or name, awaited until it is online unless in check mode."""
     uuid, name = params.get("cluster_uuid"), params.get(option)
-    found = client.find_cluster(uuid) if uuid else pick(client.clusters(), str(name), params.get("engine", ENGINE))
+    if uuid:
+        found = client.find_cluster(uuid)
+    else:
+        clusters = without_replicas(client, client.clusters(), str(name))
+        found = pick(clusters, str(name), params.get("engine", ENGINE))
     if uuid and found is None and params["state"] == "present":
         raise bad_option("cluster_uuid", f"there is no cluster {uuid}", "correct it or leave it out")
     if found is None or context.check_mode or found.get("status") == "online":
@@ -53,6 +68,30 @@ def home_cluster(client: DigitalOcean, params: Mapping[str, Any], context: Conte
     if found is None and params["state"] == "present" and not context.check_mode:
         raise bad_option("cluster", f"there is no {params['cluster']!r}", "make it with do_database_cluster first")
     return found
+
+
+def refuse_pooled(operation: str, observed: Mapping[str, Any] | None, key: str, name: str) -> None:
+    """A pool must go before its database or user."""
+    pools = [pool["name"] for pool in (observed or {}).get("pools") or [] if pool.get(key) == name]
+    if pools:
+        raise refused(operation, f"the pool {', '.join(pools)} uses it", "remove the pool first, with do_database_pool")
+
+
+def when_free(what: str, call: Callable[[], T], patience: Patience) -> T:
+    """The result of a call that fails while another change is under way, or before the first backup: made again until then."""
+    made: list[T] = []
+
+    def attempt() -> str:
+        try:
+            made.append(call())
+        except CloudError as error:
+            if error.status not in BUSY:
+                raise
+            return error.message
+        return ""
+
+    wait_for(what, attempt, lambda problem: not problem, patience, state=lambda problem: problem, service=SERVICE)
+    return made[0]
 
 
 def wait_online(

@@ -73,6 +73,8 @@ from ansible_collections.opsmap.cloud.plugins.module_utils._digitalocean_find im
     CLUSTER_OPTIONS,
     CLUSTER_REQUIRED,
     home_cluster,
+    refuse_pooled,
+    when_free,
 )
 from ansible_collections.opsmap.cloud.plugins.module_utils._errors import bad_option, refused
 from ansible_collections.opsmap.cloud.plugins.module_utils._module import WAIT_OPTIONS, run_module
@@ -112,6 +114,7 @@ def plan(params: dict[str, Any], observed: dict[str, Any] | None) -> Plan:
         if current:
             if params["confirm_destroy"] != name:
                 raise bad_option("confirm_destroy", f"is not {name!r}", "give the database's name to remove it")
+            refuse_pooled(f"delete database {name}", observed, "db", name)
             result.add("delete", f"delete database {name} with all its data")
         return result
     if current:
@@ -125,7 +128,7 @@ def run(params: dict[str, Any], context: Context) -> dict[str, Any]:
     """Converge one database."""
     validate(params)
     client = DigitalOcean(params, context.clock)
-    name = params["name"]
+    name, patience = params["name"], context.patience(params)
     home = home_cluster(client, params, context)
     cluster = str(home["id"]) if home else ""
 
@@ -134,15 +137,18 @@ def run(params: dict[str, Any], context: Context) -> dict[str, Any]:
         return next((database for database in names if database.get("name") == name), None)
 
     def create() -> None:
-        make_once(find, lambda: client.create_database(cluster, name), params["api_retries"], context.clock)
-        wait_for(f"database {name}", find, bool, context.patience(params), service="digitalocean")
+        def make() -> dict[str, Any]:
+            return when_free(f"database {name}", lambda: client.create_database(cluster, name), patience)
+
+        make_once(find, make, params["api_retries"], context.clock)
+        wait_for(f"database {name}", find, bool, patience, service="digitalocean")
 
     def delete() -> None:
-        client.delete_database(cluster, name)
-        wait_for(f"end of database {name}", find, lambda seen: not seen, context.patience(params))
+        when_free(f"database {name}", lambda: client.delete_database(cluster, name), patience)
+        wait_for(f"end of database {name}", find, lambda seen: not seen, patience)
 
     return converge(
-        lambda: {"database": find()},
+        lambda: {"database": find(), "pools": client.pools(cluster) if cluster and params["state"] == "absent" else []},
         lambda observed: plan(params, observed),
         lambda made: apply(made, {"create": create, "delete": delete}, context),
         lambda observed: observed["database"],

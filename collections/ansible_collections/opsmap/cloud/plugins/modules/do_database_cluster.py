@@ -12,7 +12,10 @@ version_added: 0.1.0
 description:
   - Region, version, size and number of nodes are checked against what DigitalOcean offers before anything is made.
   - Changes are made one after the other, each awaited until the field has its value and the cluster is online.
-  - What cannot be done (smaller nodes, less storage, an older version, another network) is refused in the plan.
+  - What cannot be done (smaller nodes, less storage, an older version, a name that something else has) is refused in
+    the plan with the reason.
+  - A cluster takes its backups with it. So it is removed only after a copy of it is online
+    (O(fork_before_destroy)), or when O(confirm_last_backup) says when its last backup was made.
   - Only options that are given are compared. The result holds no passwords; use the lookup
     P(opsmap.cloud.postgres_url#lookup) where a URL is needed.
 options:
@@ -49,7 +52,7 @@ options:
     type: list
     elements: str
   private_network_uuid:
-    description: VPC of the cluster, fixed when it is made. The region's default when not given.
+    description: VPC of the cluster. The region's default when not given. Another one moves the cluster there.
     type: str
   project_id:
     description: Project of the cluster. The default project when not given.
@@ -67,6 +70,38 @@ options:
         description: Hour in UTC, such as V(04:00).
         type: str
         required: true
+  config:
+    description:
+      - Keys of the PostgreSQL config that should have these values, such as C(work_mem). Others are left alone.
+      - C(backup_hour) and C(backup_minute) go together. C(pgbouncer) and C(timescaledb) are dictionaries.
+    type: dict
+  autoscale:
+    description: How the storage grows by itself. Left alone when not given.
+    type: dict
+    suboptions:
+      enabled:
+        description: Whether it does.
+        type: bool
+        required: true
+      threshold_percent:
+        description: At how many percent of use, 15 to 95. Required when enabled.
+        type: int
+      increment_gib:
+        description: By how many GiB, 10 to 500. Required when enabled.
+        type: int
+  service_cnames:
+    description: Host names of one's own in the servers' certificate, as an exact set of at most 16.
+    type: list
+    elements: str
+  restore_from:
+    description:
+      - Name of a cluster from whose backup a new one is made. Databases, users and config come along; trusted sources,
+        pools and replicas do not. Ignored once the cluster is there.
+      - O(size) must be at least that of the source.
+    type: str
+  restore_backup:
+    description: When the backup was made, as the API tells it. The latest when not given.
+    type: str
   state:
     description: Whether the cluster should be there. Removing it removes its backups too.
     type: str
@@ -74,6 +109,14 @@ options:
     default: present
   confirm_destroy:
     description: To remove a cluster, its name again.
+    type: str
+  confirm_last_backup:
+    description:
+      - To remove a cluster without a copy, when its last backup was made, as the API tells it. The refusal says it.
+      - V(none) for a cluster that has no backup.
+    type: str
+  fork_before_destroy:
+    description: Name of a cluster that is made from the last backup, and is online, before the cluster is removed.
     type: str
 extends_documentation_fragment:
   - opsmap.cloud.digitalocean
@@ -94,11 +137,19 @@ EXAMPLES = r"""
       day: sunday
       hour: "04:00"
 
-- name: Remove it with all databases and backups
+- name: Make a copy of it as it was at its last backup
+  opsmap.cloud.do_database_cluster:
+    name: supercog-copy
+    region: nyc3
+    size: db-s-1vcpu-1gb
+    restore_from: supercog
+
+- name: Remove it when a copy is online
   opsmap.cloud.do_database_cluster:
     name: supercog
     state: absent
     confirm_destroy: supercog
+    fork_before_destroy: supercog-last
 """
 
 RETURN = r"""
@@ -121,7 +172,8 @@ from ansible_collections.opsmap.cloud.plugins.module_utils import _digitalocean_
 from ansible_collections.opsmap.cloud.plugins.module_utils._digitalocean import OPTIONS, DigitalOcean
 from ansible_collections.opsmap.cloud.plugins.module_utils._digitalocean_apply import ClusterWriter
 from ansible_collections.opsmap.cloud.plugins.module_utils._digitalocean_find import find_cluster
-from ansible_collections.opsmap.cloud.plugins.module_utils._errors import bad_option
+from ansible_collections.opsmap.cloud.plugins.module_utils._digitalocean_plan import cluster_plan
+from ansible_collections.opsmap.cloud.plugins.module_utils._digitalocean_read import around
 from ansible_collections.opsmap.cloud.plugins.module_utils._module import WAIT_OPTIONS, run_module
 from ansible_collections.opsmap.cloud.plugins.module_utils._plan import Context, Plan, apply, converge
 from ansible_collections.opsmap.cloud.plugins.module_utils._secret import scrubbed
@@ -146,14 +198,29 @@ SPEC: dict[str, Any] = {
                 "hour": {"type": "str", "required": True},
             },
         },
+        "config": {"type": "dict"},
+        "autoscale": {
+            "type": "dict",
+            "options": {
+                "enabled": {"type": "bool", "required": True},
+                "threshold_percent": {"type": "int"},
+                "increment_gib": {"type": "int"},
+            },
+        },
+        "service_cnames": {"type": "list", "elements": "str"},
+        "restore_from": {"type": "str"},
+        "restore_backup": {"type": "str"},
         "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
         "confirm_destroy": {"type": "str"},
+        "confirm_last_backup": {"type": "str"},
+        "fork_before_destroy": {"type": "str"},
         **OPTIONS,
         **WAIT_OPTIONS,
     },
     "required_if": [("state", "present", ("region", "size"))],
+    "required_by": {"restore_backup": "restore_from"},
+    "mutually_exclusive": [("confirm_last_backup", "fork_before_destroy")],
 }
-OFFERED = ("region", "version", "size", "num_nodes")
 
 
 def validate(params: dict[str, Any]) -> None:
@@ -163,66 +230,7 @@ def validate(params: dict[str, Any]) -> None:
 
 def plan(params: dict[str, Any], observed: dict[str, Any] | None) -> Plan:
     """Steps from the observed cluster to the desired one."""
-    seen = observed or {}
-    name, current = params["name"], seen.get("cluster")
-    if params["state"] == "absent":
-        result = Plan(before={"name": name} if current else {})
-        if current:
-            named = current.get("name")  # by uuid it may be another
-            if params["confirm_destroy"] != named:
-                raise bad_option("confirm_destroy", f"is not {named!r}", "give the cluster's name to remove it")
-            result.add("delete", f"delete cluster {name} with all databases and backups")
-        return result
-    if current is None:
-        return _creation(params, seen.get("options") or {})
-    found = cluster.changes(params, current)
-    wanted = {option: params[option] for option in OFFERED if option in found}
-    if wanted:
-        size = {"size": params["size"]} if "num_nodes" in found else {}
-        cluster.check_offer(params, {**wanted, **size}, seen.get("options") or {})
-    before = {option: present for option, (present, _target) in found.items()}
-    result = Plan({"name": name, **before}, {"name": name, **{option: params[option] for option in found}})
-    _steps(params, found, current, result)
-    return result
-
-
-def _creation(params: dict[str, Any], offer: dict[str, Any]) -> Plan:
-    name = params["name"]
-    cluster.check_offer(params, params, offer)
-    body = {option: params[option] for option in cluster.AT_CREATION if params[option] is not None}
-    result = Plan(after=dict(body))
-    result.add("create", f"create cluster {name}", body=body)
-    if params["maintenance_window"]:
-        result.after["maintenance_window"] = params["maintenance_window"]
-        result.add("maintain", f"set maintenance window of cluster {name}", window=params["maintenance_window"])
-    return result
-
-
-def _steps(params: dict[str, Any], found: dict[str, Any], current: dict[str, Any], result: Plan) -> None:
-    """One step for each endpoint, in the order in which they are safe."""
-    name = params["name"]
-    if "version" in found:
-        title = f"upgrade cluster {name} to version {params['version']}"
-        result.add("upgrade", title, version=cluster.version_of(params["version"]))
-    nodes = {"size": params["size"], "num_nodes": params["num_nodes"]}
-    if "size" in found or "num_nodes" in found:
-        result.add("resize", f"resize cluster {name} to {nodes['num_nodes']} x {nodes['size']}", body=nodes)
-    if "storage_size_mib" in found:  # apart from the other two: together the API may refuse them
-        storage = params["storage_size_mib"]
-        title = f"grow storage of cluster {name} to {storage} MiB"
-        result.add("resize", title, body={**nodes, "storage_size_mib": storage})
-    if "region" in found:
-        result.add("migrate", f"move cluster {name} to {params['region']}", region=params["region"])
-    if "maintenance_window" in found:
-        result.add("maintain", f"set maintenance window of cluster {name}", window=params["maintenance_window"])
-    if "tags" in found:
-        present = {str(tag).casefold(): tag for tag in current.get("tags") or []}
-        wanted = {tag.casefold(): tag for tag in params["tags"]}
-        adds = [tag for key, tag in wanted.items() if key not in present]
-        removes = [tag for key, tag in present.items() if key not in wanted]
-        result.add("tag", f"set tags of cluster {name}", adds=adds, removes=removes)
-    if "project_id" in found:
-        result.add("project", f"move cluster {name} to project {params['project_id']}", project=params["project_id"])
+    return cluster_plan(params, observed or {})
 
 
 def run(params: dict[str, Any], context: Context) -> dict[str, Any]:
@@ -234,10 +242,7 @@ def run(params: dict[str, Any], context: Context) -> dict[str, Any]:
     def observe() -> dict[str, Any]:
         found = find_cluster(client, params, context, option="name")
         writer.cluster = found["id"] if found else ""
-        present = params["state"] == "present"
-        changes = cluster.changes(params, found) if found and present else OFFERED
-        asks = present and any(option in changes for option in OFFERED)
-        return {"cluster": found, "options": client.options(params["engine"]) if asks else None}
+        return {"cluster": found, **around(client, params, found)}
 
     return converge(
         observe,

@@ -91,6 +91,7 @@ from ansible_collections.opsmap.cloud.plugins.module_utils._digitalocean_find im
     CLUSTER_REQUIRED,
     SERVICE,
     home_cluster,
+    when_free,
 )
 from ansible_collections.opsmap.cloud.plugins.module_utils._errors import bad_option
 from ansible_collections.opsmap.cloud.plugins.module_utils._module import WAIT_OPTIONS, run_module
@@ -190,7 +191,7 @@ def run(params: dict[str, Any], context: Context) -> dict[str, Any]:
         return {"rules": client.rules(cluster)} if cluster else None
 
     def replace(rules: list[dict[str, Any]]) -> None:
-        client.replace_rules(cluster, rules)
+        when_free("trusted sources", lambda: client.replace_rules(cluster, rules), context.patience(params))
         target = {identity(rule) for rule in rules}
         wait_for(
             "trusted sources",

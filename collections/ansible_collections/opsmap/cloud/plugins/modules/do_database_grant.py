@@ -7,12 +7,14 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: do_database_grant
-short_description: Let a user create tables in a DigitalOcean PostgreSQL database, and make extensions there
+short_description: Give a user its rights in a DigitalOcean PostgreSQL database, and make extensions there
 version_added: 0.1.0
 description:
   - A user that the API makes may not create tables on PostgreSQL 15 and later; only the database itself can allow it.
-  - Connects to the cluster as V(doadmin), with the password that the API tells. This machine must be a trusted source.
-  - Nothing is taken away from a user and no extension is removed.
+  - Connects to the cluster as V(doadmin), with the password that the API tells, and verifies the server's certificate
+    against the authority that the API tells. This machine must be a trusted source.
+  - Rights on tables are given by their O(owner), since V(doadmin) is no superuser.
+  - Nothing is taken away from a user and no extension is removed. Only O(exclusive) takes a right from everyone.
 requirements:
   - psycopg >= 3
 options:
@@ -30,6 +32,21 @@ options:
     description: Name of the user.
     type: str
     required: true
+  access:
+    description:
+      - What the user may do in the schema C(public).
+      - V(create) is to create tables, which it then owns. V(write) is to read and change the rows of the O(owner)'s tables,
+        V(read) is to read them; both also of tables that the owner makes later.
+    type: str
+    choices: [create, write, read]
+    default: create
+  owner:
+    description: User who owns the tables. Required for O(access=write) and O(access=read).
+    type: str
+  exclusive:
+    description: Whether only users with a right of their own may connect to the database. PostgreSQL lets everyone connect.
+    type: bool
+    default: false
   extensions:
     description: Names of extensions that the database should have.
     type: list
@@ -53,6 +70,15 @@ EXAMPLES = r"""
     database: monster_engine
     user: engine
     extensions: [vector]
+
+- name: Let a report read the dashboard's tables, and keep other services out
+  opsmap.cloud.do_database_grant:
+    cluster: supercog
+    database: monster_dashboard
+    user: report
+    access: read
+    owner: dashboard
+    exclusive: true
 """
 
 RETURN = r"""
@@ -87,38 +113,66 @@ SPEC: dict[str, Any] = {
         **CLUSTER_OPTIONS,
         "database": {"type": "str", "required": True},
         "user": {"type": "str", "required": True},
+        "access": {"type": "str", "choices": ["create", "write", "read"], "default": "create"},
+        "owner": {"type": "str"},
+        "exclusive": {"type": "bool", "default": False},
         "extensions": {"type": "list", "elements": "str", "default": []},
         "hostaddr": {"type": "str"},
         **OPTIONS,
         **WAIT_OPTIONS,
     },
     "required_one_of": CLUSTER_REQUIRED,
+    "required_if": [("access", "write", ("owner",)), ("access", "read", ("owner",))],
+}
+RIGHTS: dict[str, dict[str, tuple[str, ...]]] = {
+    "write": {"TABLES": ("SELECT", "INSERT", "UPDATE", "DELETE"), "SEQUENCES": ("USAGE", "SELECT")},
+    "read": {"TABLES": ("SELECT",), "SEQUENCES": ()},
 }
 
 
 def validate(params: dict[str, Any]) -> None:
     """Refuse what can be known to be wrong before anything is asked."""
-    for option, names in {
-        "database": [params["database"]],
-        "user": [params["user"]],
-        "extensions": params["extensions"],
-    }.items():
-        for name in names:
+    names = {"database": [params["database"]], "user": [params["user"]], "extensions": params["extensions"]}
+    for option, given in {**names, "owner": [params["owner"]] if params["owner"] is not None else []}.items():
+        for name in given:
             if not 0 < len(name.encode()) <= 63:
                 raise bad_option(option, f"{name!r} is no name in PostgreSQL", "give 1 to 63 bytes")
 
 
 def plan(params: dict[str, Any], observed: dict[str, Any] | None) -> Plan:
     """Steps from what the user may do to what it should."""
-    current = observed or {"may_create": False, "extensions": []}
+    user, database, access = params["user"], params["database"], params["access"]
+    current = observed or {"extensions": [], **({"may_create": False} if access == "create" else {"not_shared": None})}
     missing = [name for name in params["extensions"] if name not in current["extensions"]]
-    wanted = {"may_create": True, "extensions": sorted([*current["extensions"], *missing])}
-    result = Plan(before=current, after=wanted)
-    if not current["may_create"]:
-        result.add("grant", f"allow {params['user']} to create tables in {params['database']}")
+    result = Plan(before=dict(current), after={**current, "extensions": sorted([*current["extensions"], *missing])})
+    if params["exclusive"] and current.get("everyone_connects", True):
+        result.after["everyone_connects"] = False
+        result.add("close", f"let only users with a right of their own connect to {database}")
+    if params["exclusive"] and not (current.get("may_connect") and not current.get("everyone_connects", True)):
+        result.after["may_connect"] = True
+        result.add("connect", f"allow {user} to connect to {database}")
+    if access == "create" and not current["may_create"]:
+        result.after["may_create"] = True
+        result.add("grant", f"allow {user} to create tables in {database}")
+    if access != "create" and (current["not_shared"] is None or current["not_shared"]):
+        result.after["not_shared"] = []
+        result.add("share", f"allow {user} to {access} what {params['owner']} has in {database}")
     for name in missing:
-        result.add("extend", f"make extension {name} in {params['database']}", name=name)
+        result.add("extend", f"make extension {name} in {database}", name=name)
     return result
+
+
+def observe(database: Postgres, params: dict[str, Any]) -> dict[str, Any]:
+    """What the user may do, as far as it is asked for. ``not_shared`` is None when tables to come are not shared."""
+    user, access = params["user"], params["access"]
+    seen: dict[str, Any] = {"extensions": database.extensions(params["extensions"])}
+    if params["exclusive"]:
+        seen |= {"everyone_connects": database.everyone_connects(), "may_connect": database.may_connect(user)}
+    if access == "create":
+        return {**seen, "may_create": database.may_create(user)}
+    owner, rights = params["owner"], RIGHTS[access]
+    to_come = database.shares_to_come(owner, user, rights)
+    return {**seen, "not_shared": database.not_shared(owner, user, rights) if to_come else None}
 
 
 def run(params: dict[str, Any], context: Context) -> dict[str, Any]:
@@ -126,13 +180,24 @@ def run(params: dict[str, Any], context: Context) -> dict[str, Any]:
     validate(params)
     client = DigitalOcean(params, context.clock)
     cluster = home_cluster(client, {**params, "state": "present"}, context)
-    user, wanted = params["user"], params["extensions"]
+    name, user, hostaddr = params["database"], params["user"], params["hostaddr"]
     if cluster is None or (context.check_mode and not _there(client, cluster, params)):
         return converge(lambda: None, lambda seen: plan(params, seen), lambda made: None, lambda seen: seen, context)
-    with Postgres(client, cluster, params["database"], params["hostaddr"]) as database:
-        handlers = {"grant": lambda: database.let_create(user), "extend": database.make_extension}
+
+    def share() -> None:
+        with Postgres(client, cluster, name, hostaddr, params["owner"]) as owned:
+            owned.share(user, RIGHTS[params["access"]])
+
+    with Postgres(client, cluster, name, hostaddr) as database:
+        handlers = {
+            "close": database.close_to_everyone,
+            "connect": lambda: database.let_connect(user),
+            "grant": lambda: database.let_create(user),
+            "share": share,
+            "extend": database.make_extension,
+        }
         return converge(
-            lambda: {"may_create": database.may_create(user), "extensions": database.extensions(wanted)},
+            lambda: observe(database, params),
             lambda observed: plan(params, observed),
             lambda made: apply(made, handlers, context),
             lambda observed: observed,
@@ -142,7 +207,8 @@ def run(params: dict[str, Any], context: Context) -> dict[str, Any]:
 
 def _there(client: DigitalOcean, cluster: dict[str, Any], params: dict[str, Any]) -> bool:
     """Whether there is something to connect to; in check mode it may all be missing."""
-    if cluster.get("status") != "online" or not client.find_user(str(cluster["id"]), params["user"]):
+    users = [params["user"], *([params["owner"]] if params["owner"] else [])]
+    if cluster.get("status") != "online" or not all(client.find_user(str(cluster["id"]), user) for user in users):
         return False
     return params["database"] in [item.get("name") for item in client.databases(str(cluster["id"]))]
 

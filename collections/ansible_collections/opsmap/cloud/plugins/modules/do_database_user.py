@@ -74,13 +74,16 @@ plan:
   sample: [create user dashboard]
 """
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from ansible_collections.opsmap.cloud.plugins.module_utils._digitalocean import OPTIONS, DigitalOcean
 from ansible_collections.opsmap.cloud.plugins.module_utils._digitalocean_find import (
     CLUSTER_OPTIONS,
     CLUSTER_REQUIRED,
     home_cluster,
+    refuse_pooled,
+    when_free,
 )
 from ansible_collections.opsmap.cloud.plugins.module_utils._errors import bad_option, refused
 from ansible_collections.opsmap.cloud.plugins.module_utils._module import WAIT_OPTIONS, run_module
@@ -103,6 +106,7 @@ SPEC: dict[str, Any] = {
     "required_one_of": CLUSTER_REQUIRED,
 }
 DEFAULT = "doadmin"
+T = TypeVar("T")
 
 
 def validate(params: dict[str, Any]) -> None:
@@ -123,6 +127,7 @@ def plan(params: dict[str, Any], observed: dict[str, Any] | None) -> Plan:
         if current:
             if params["confirm_destroy"] != name:
                 raise bad_option("confirm_destroy", f"is not {name!r}", "give the user's name to remove it")
+            refuse_pooled(f"delete user {name}", observed, "user", name)
             result.add("delete", f"delete user {name}")
         return result
     replication = params["pg_allow_replication"]
@@ -154,22 +159,25 @@ def run(params: dict[str, Any], context: Context) -> dict[str, Any]:
     def find() -> dict[str, Any] | None:
         return client.find_user(cluster, name) if cluster else None
 
+    def free(call: Callable[[], T]) -> T:
+        return when_free(f"user {name}", call, patience)
+
     def create(body: dict[str, Any]) -> None:
-        make_once(find, lambda: client.create_user(cluster, body), params["api_retries"], context.clock)
+        make_once(find, lambda: free(lambda: client.create_user(cluster, body)), params["api_retries"], context.clock)
         wait_for(f"user {name}", find, bool, patience, service="digitalocean")  # a fresh one may be missing at first
 
     def delete() -> None:
-        client.delete_user(cluster, name)
+        free(lambda: client.delete_user(cluster, name))
         wait_for(f"end of user {name}", find, lambda seen: not seen, patience, service="digitalocean")
 
     handlers = {
         "create": create,
-        "update": lambda settings: client.update_user(cluster, name, settings),
-        "reset": lambda: client.reset_user(cluster, name),
+        "update": lambda settings: free(lambda: client.update_user(cluster, name, settings)),
+        "reset": lambda: free(lambda: client.reset_user(cluster, name)),
         "delete": delete,
     }
     return converge(
-        lambda: {"user": find()},
+        lambda: {"user": find(), "pools": client.pools(cluster) if cluster and params["state"] == "absent" else []},
         lambda observed: plan(params, observed),
         lambda made: apply(made, handlers, context),
         lambda observed: scrubbed(observed["user"]),
