@@ -134,7 +134,7 @@ def plan(params: dict[str, Any], observed: dict[str, Any] | None) -> Plan:
     pairs = sorted((database, rule["rule"]) for rule in params["rules"] for database in rule["databases"])
     rules = [
         {"ruleName": rule, "databases": [ids[database] for database, other in pairs if other == rule if ids[database]]}
-        for rule in sorted({rule for _, rule in pairs})
+        for rule in sorted(set(dict(pairs).values()))
     ]
     after = {"name": name, "rules": dict(pairs)}
     body = {"name": name, "redisRules": rules}
