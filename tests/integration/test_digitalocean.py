@@ -137,9 +137,11 @@ def test_odd_codes_are_kept(ocean: Ocean, cluster: str) -> None:
     path = f"/databases/{cluster}"
     patched = ocean.call("PATCH", f"{path}/config", {"config": {"work_mem": 8}})
     assert (patched.status_code, patched.content) == (200, b"")
+    ocean.control("PUT", "/settings", {"fresh_404_seconds": 1.5})
     ocean.do("POST", f"{path}/users", {"name": "odd", "settings": {"pg_allow_replication": True}}, 201)
     assert ocean.call("GET", f"{path}/users/odd").status_code == 404  # for a moment
-    time.sleep(0.3)
+    time.sleep(2)
+    ocean.control("PUT", "/settings", {"fresh_404_seconds": 0.1})
     assert "settings" not in ocean.get(f"{path}/users/odd")["user"]
     ocean.do("PUT", f"{path}/users/odd", {"settings": {"pg_allow_replication": False}}, 201)
     ocean.do("PUT", f"{path}/pools/pooled", {"mode": "session", "size": 3, "db": "defaultdb"})
