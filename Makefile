@@ -36,6 +36,7 @@ molecule: setup ## run the scenario of every role, or of those in SCENARIO="fly_
 bench: setup ## measure the figures of the README, or those in BENCH="noop first"
 	@python benchmarks/run.py $(BENCH)
 
-docs: ## regenerate the tables of the roles' READMEs
+docs: ## regenerate the tables of the roles' READMEs and of docs/edge.md
 	@scripts/bootstrap.sh python
 	@python scripts/role_docs.py
+	@python scripts/edge_docs.py

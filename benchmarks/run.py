@@ -1,7 +1,10 @@
-"""Figures of the README: python benchmarks/run.py [noop] [first]. Prints a table, then one line per figure.
+"""Figures of the README: python benchmarks/run.py [NAME...]. Prints a table, then one line per figure.
 
 noop    second converge of the local environment, against an empty ansible-playbook run with the same plays and hosts
 first   first converge with the base image present; layers that the engine has in its cache count as present
+rolling12    a rolling deploy of 12 machines: see fly.py
+image-noop, image-source-change    what an unchanged image costs, and one with a changed source file: see images.py
+caddy-overhead    what the front door adds to FastAPI, at the median: see edge.py
 """
 
 from __future__ import annotations
@@ -10,9 +13,11 @@ import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from benchmarks import edge, fly, images
 from tests.support import Instance, changed, run
 
 BENCH = Instance("bench")
@@ -57,7 +62,14 @@ def first() -> list[Row]:
 
 def main() -> int:
     """0 if every figure reaches its goal."""
-    known = {"first": first, "noop": noop}
+    known: dict[str, Callable[[], list[Row]]] = {
+        "first": first,
+        "noop": noop,
+        "rolling12": lambda: fly.rolling12(BENCH),
+        "image-noop": lambda: images.noop(BENCH),
+        "image-source-change": lambda: images.source_change(BENCH),
+        "caddy-overhead": edge.overhead,
+    }
     names = sys.argv[1:] or list(known)
     unknown = [name for name in names if name not in known]
     if unknown:

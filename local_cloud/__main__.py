@@ -11,6 +11,7 @@ from pathlib import Path
 from aiohttp import web
 
 from local_cloud import control, edge, flycast, oauth, redis_cloud, sns, wire
+from local_cloud.aws import Aws
 from local_cloud.ca import Authority
 from local_cloud.certs import Certificates, server_context
 from local_cloud.cloud import Cloud
@@ -48,23 +49,25 @@ async def serve(
 
 
 async def start_services(
-    cloud: Cloud, fly: Fly, ocean: DigitalOcean, certificates: Certificates
+    cloud: Cloud, fly: Fly, ocean: DigitalOcean, aws: Aws, certificates: Certificates
 ) -> list[web.AppRunner]:
     """All HTTP services on their ports of the block; the clouds' APIs over TLS too."""
 
     async def reset(cloud: Cloud) -> None:
-        for each in (fly.reset, redis_cloud.reset, ocean.reset):
+        for each in (fly.reset, redis_cloud.reset, ocean.reset, aws.reset):
             await each(cloud)
         cloud.store.clear()
 
     ours = ["0.0.0.0", "::"]
-    control_app = control.build(cloud, [reset], sns.sign, [*fly.control_routes(), *ocean.control_routes()])
+    steering = [*fly.control_routes(), *ocean.control_routes(), *aws.control_routes()]
+    control_app = control.build(cloud, [reset], sns.sign, steering)
     runners = [await serve(control_app, cloud.settings.port(0), _hosts(ours))]
     context = server_context(*cloud.ca.issue(["localhost", "127.0.0.1", "local-cloud.internal"]))
     for offset, app in enumerate([fly.build(), redis_cloud.build(cloud), ocean.build()], start=1):
         secure = cloud.settings.port(offset + TLS_OFFSET), context
         runners.append(await serve(app, cloud.settings.port(offset), _hosts(ours), secure))
     runners.append(await serve(oauth.build(cloud), cloud.settings.port(8), _hosts(ours)))
+    runners.append(await serve(aws.build(), cloud.settings.port(9), _hosts(ours)))
     runners.append(await serve(edge.guard(cloud, certificates), wire.GUARD_PORT, ["127.0.0.1"]))
     return runners
 
@@ -78,7 +81,7 @@ async def main() -> None:
     """Run until SIGTERM or SIGINT."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     cloud = make_cloud()
-    fly, ocean = Fly(cloud), DigitalOcean(cloud)
+    fly, ocean, aws = Fly(cloud), DigitalOcean(cloud), Aws(cloud)
     relay = Relay(cloud, fly)
     certificates = Certificates(cloud, relay.routes)
     caddyfile, registry = cloud.settings.state / "Caddyfile", cloud.settings.state / "registry.yml"
@@ -87,6 +90,7 @@ async def main() -> None:
     children = [
         Child("caddy", "caddy", "run", "--config", str(caddyfile), "--adapter", "caddyfile"),
         Child("registry", "docker-registry", "serve", str(registry)),
+        aws.child(),
     ]
     for child in children:
         child.start()
@@ -95,10 +99,12 @@ async def main() -> None:
     for offset, port in enumerate(cloud.settings.proxy_ports, start=5):
         gate.listen(cloud.settings.port(offset), port)
     gate.listen(wire.FLYCAST_PORT)
-    runners = await start_services(cloud, fly, ocean, certificates)
+    runners = await start_services(cloud, fly, ocean, aws, certificates)
     await redis_cloud.restore(cloud)
     await ocean.restore()
     await fly.keeper.restore()
+    fly.apps.volumes.restore()
+    fly.snapshots.restore()
     cloud.spawn(relay.balancer.keep())
     cloud.spawn(flycast.keep(cloud, relay.routes))
     log.info("local cloud %s is up, ports from %s", cloud.settings.instance, cloud.settings.port_base)
@@ -109,6 +115,7 @@ async def main() -> None:
     server.close()
     await asyncio.gather(*(runner.cleanup() for runner in runners), *(child.stop() for child in children))
     await fly.runner.close()
+    await aws.close()
     await cloud.docker.close()
 
 

@@ -119,5 +119,5 @@ class Settings:
         return {"dev.opsmap.instance": self.instance}
 
     def port(self, offset: int) -> int:
-        """A port of the block: 0 control, 1 Fly, 2 Redis Cloud, 3 DigitalOcean, 4 registry, 5.. proxy, 8 identity, 11.. APIs on TLS."""
+        """A port of the block, by its offset from the first; docs/local-cloud.md has the table."""
         return self.port_base + offset

@@ -13,6 +13,7 @@ import socket
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from local_cloud import wire
@@ -49,7 +50,8 @@ class Gate:
 
     def listen(self, port: int, outside: int = 0) -> None:
         """Accept on both families. ``outside`` is the port that clients mean; 0: a PROXY line says so (Flycast)."""
-        families = [socket.AF_INET, socket.AF_INET6] if socket.has_ipv6 else [socket.AF_INET]
+        six = Path("/proc/net/if_inet6").exists()  # what the kernel has, not what Python was built with
+        families = [socket.AF_INET, socket.AF_INET6] if six else [socket.AF_INET]
         for family in families:
             listening = socket.create_server(("", port), family=family, backlog=1024)
             listening.setblocking(False)

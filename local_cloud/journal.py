@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
@@ -17,7 +18,9 @@ SECRET_KEYS = frozenset(
     {"password", "raw_value", "private_key", "token", "uri", "value", "nonce", "secret", "Authorization"}
     | {"stdin", "stdout", "stderr"}  # of commands in machines, which may print their environment
     | {"client_secret", "code", "code_verifier", "access_token", "refresh_token"}  # of OAuth
+    | {"Token"}  # of SNS
 )
+SECRET_ELEMENTS = re.compile(r"<(SecretAccessKey|Token)>[^<]*")  # of XML
 SECRET_MAPS = frozenset({"values", "env"})
 SECRET_VALUES_ONLY_IN = ("/secrets",)  # "value" is harmless elsewhere: tags, trusted sources, metadata
 KEPT = 20_000
@@ -102,4 +105,4 @@ def decoded(data: Any, kind: str = "") -> Any:
     try:
         return json.loads(text)
     except ValueError:
-        return text[:1000]
+        return SECRET_ELEMENTS.sub(rf"<\1>{REDACTED}", text)[:1000]

@@ -1,10 +1,9 @@
-"""Child processes: Caddy and the registry. One that dies is started again, with the reason in the log."""
+"""Child processes: Caddy, the registry and moto. One that dies is started again, with the reason in the log."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import signal
 
 log = logging.getLogger("local_cloud.supervisor")
 PAUSE = 1.0  # seconds before a dead child is started again
@@ -29,11 +28,6 @@ class Child:
             code = await self._process.wait()
             log.error("%s ended with %s; it is started again", self.name, code)
             await asyncio.sleep(PAUSE)
-
-    def signal(self, number: signal.Signals) -> None:
-        """Send it a signal, if it runs."""
-        if self._process and self._process.returncode is None:
-            self._process.send_signal(number)
 
     async def stop(self) -> None:
         """End it for good."""

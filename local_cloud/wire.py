@@ -9,6 +9,7 @@ from typing import Any
 from local_cloud.routes import PROTOCOLS, VERSIONS, Place
 
 RELAY_PORT, GUARD_PORT, REGISTRY_PORT, FLYCAST_PORT, PLAIN_PORT, BRIDGE_PORT = 7001, 7002, 7003, 7004, 7005, 7006
+MOTO_PORT = 7007
 TLS_PORT = 7010  # the first of one per variant of versions and protocols
 SIGNATURE = b"\r\n\r\n\x00\r\nQUIT\n"
 SSL_REQUEST = bytes.fromhex("0000000804d2162f")  # what a PostgreSQL client sends before TLS

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import subprocess
 import sys
+import tempfile
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +48,41 @@ class Deployed:
         ).stdout
         done = subprocess.run(["docker", "inspect", listed.split()[0]], capture_output=True, text=True, check=True)
         return json.loads(done.stdout)[0]
+
+    def tags(self, name: str) -> list[str]:
+        """The tags of a repository in the registry."""
+        login = base64.b64encode(f"x:{self.instance.token('fly')}".encode()).decode()
+        where = f"http://localhost:{self.port + 4}/v2/{name}/tags/list"
+        request = urllib.request.Request(where, headers={"Authorization": f"Basic {login}"})
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            found: list[str] = json.loads(answer.read())["tags"]
+        return found
+
+    @contextmanager
+    def started(self, image: str, app: str, *command: str) -> Iterator[Any]:
+        """A container of an image, with the text of a module ``tiny`` that it may import; `down` removes it too."""
+        label = f"dev.opsmap.instance={self.instance.name}"
+        options = [
+            "--detach",
+            "--read-only",
+            "--tmpfs",
+            "/tmp",
+            "--label",
+            label,
+            "--env",
+            "PYTHONPATH=/code:/opt/tiny",
+        ]
+        with tempfile.TemporaryDirectory() as folder:
+            Path(folder).chmod(0o755)
+            (Path(folder) / "tiny.py").write_text(app)
+            options += ["--volume", f"{folder}:/opt/tiny:ro", "--sysctl", "net.ipv6.conf.all.disable_ipv6=0"]
+            made = subprocess.run(
+                ["docker", "run", *options, image, *command], capture_output=True, text=True, check=True
+            ).stdout.strip()
+            try:
+                yield testinfra.get_host(f"docker://{made}")
+            finally:
+                subprocess.run(["docker", "rm", "--force", made], capture_output=True, check=True)
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ export PATH=$PWD/.venv/bin:$PATH ANSIBLE_CONFIG=$PWD/ansible.cfg
 folders=()
 for stage in "$@"; do
   case $stage in
-    unit) folders+=(tests/unit tests/contract) ;;
+    unit) folders+=(tests/unit tests/contract tests/edge) ;;
     e2e) scripts/bootstrap.sh chromium && folders+=(tests/e2e) ;;
     lint | integration | molecule) folders+=("tests/$stage") ;;
     *) printf 'test.sh: no stage %s; there are lint, unit, integration, e2e, molecule\n' "$stage" >&2 && exit 2 ;;

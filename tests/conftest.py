@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-STAGES = ("lint", "unit", "contract", "integration", "e2e", "molecule")
+STAGES = ("lint", "unit", "contract", "edge", "integration", "e2e", "molecule")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -35,6 +35,7 @@ class Fly:
         self.runner = Runner(cloud)
         self.machines = Machines(cloud, self.runner)
         self.apps = Apps(self.machines)
+        self.snapshots = Snapshots(self.apps.volumes)
         self.access = Access(cloud)
         self.keeper = Keeper(cloud, self.runner)
 
@@ -53,7 +54,7 @@ class Fly:
 
     def _routes(self, router: web.UrlDispatcher) -> None:
         apps, vault, volumes = self.apps, Vault(self.machines), self.apps.volumes
-        ips, certificates, snapshots = apps.addresses, apps.certificates, Snapshots(volumes)
+        ips, certificates, snapshots = apps.addresses, apps.certificates, self.snapshots
         one = "/v1/apps/{app}"
         table: list[tuple[str, str, Handler]] = [
             ("GET", "/v1/platform/regions", self.regions),

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import uuid
 from typing import Any
 
 from local_cloud.docker import VERSION, Docker, DockerError
+
+KILL = 'for p in /proc/[0-9]*; do grep -q "$1" "$p/environ" 2>/dev/null && kill -9 "${p#/proc/}"; done'
 
 
 async def pause(docker: Docker, container: str) -> None:
@@ -58,9 +61,14 @@ async def limit_memory(docker: Docker, container: str, limit: int) -> None:
     await docker.call("POST", f"/containers/{container}/update", body={"Memory": limit, "MemorySwap": limit})
 
 
-async def execute(docker: Docker, container: str, command: list[str], stdin: bytes = b"") -> tuple[int, bytes, bytes]:
-    """Run a command in it: exit code, output, errors. The connection is taken over, so that input can end."""
-    body = {"AttachStdin": True, "AttachStdout": True, "AttachStderr": True, "Cmd": command}
+async def execute(
+    docker: Docker, container: str, command: list[str], stdin: bytes = b"", **more: Any
+) -> tuple[int, bytes, bytes]:
+    """Run a command in it: exit code, output, errors. The connection is taken over, so that input can end.
+
+    more: what else the engine is told about the run, such as ``User``.
+    """
+    body = {"AttachStdin": True, "AttachStdout": True, "AttachStderr": True, "Cmd": command, **more}
     made = (await docker.call("POST", f"/containers/{container}/exec", body=body))["Id"]
     reader, writer = await asyncio.open_unix_connection(docker.socket, limit=2**20)
     try:
@@ -75,6 +83,21 @@ async def execute(docker: Docker, container: str, command: list[str], stdin: byt
         raise DockerError(int(head.split(b" ", 2)[1]), raw.decode(errors="replace").strip()[:300])
     ended = await docker.call("GET", f"/exec/{made}/json")
     return int(ended["ExitCode"] or 0), *streams(raw)
+
+
+async def execute_within(
+    docker: Docker, container: str, command: list[str], stdin: bytes, limit: float
+) -> tuple[int, bytes, bytes]:
+    """Like execute; after ``limit`` seconds it is killed with all that it has started, and TimeoutError is raised.
+
+    The engine cannot end a run. Its processes are found by a variable that children inherit; an image without a shell keeps them.
+    """
+    mark = f"FLY_EXEC_ID={uuid.uuid4().hex}"
+    try:
+        return await asyncio.wait_for(execute(docker, container, command, stdin, Env=[mark]), limit)
+    except TimeoutError:
+        await execute(docker, container, ["/bin/sh", "-c", KILL, "sh", mark], User="0")
+        raise
 
 
 def _start(made: str) -> bytes:

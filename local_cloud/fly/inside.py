@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import shlex
 from typing import Any
 
@@ -46,9 +45,9 @@ class Inside:
             raise refuse("command is required")
         if body.get("container"):
             raise refuse(f"no container {body['container']} in this machine")
-        work = engine.execute(self.docker, name, command, (body.get("stdin") or "").encode())
+        stdin = (body.get("stdin") or "").encode()
         try:
-            code, output, errors = await asyncio.wait_for(work, limit)
+            code, output, errors = await engine.execute_within(self.docker, name, command, stdin, limit)
         except TimeoutError:
             raise fly_error(408, f"deadline_exceeded: the command did not end within {limit}s") from None
         answer: dict[str, Any] = {"exit_code": code, "exit_signal": code - 128 if code > 128 else 0}

@@ -48,6 +48,12 @@ class Snapshots:
         self.cloud.spawn(self._copy(made))
         return web.json_response({"Msg": {"backup": {"id": made["id"], "state": "running", "graph_id": ulid()}}})
 
+    def restore(self) -> None:
+        """After a start of the cloud: make what was begun."""
+        for snapshot in self.store.list("snapshot"):
+            if snapshot["status"] == "running":
+                self.cloud.spawn(self._copy(snapshot))
+
     async def _copy(self, snapshot: Document) -> None:
         volumes = self.volumes
         async with volumes.lock(snapshot["volume"]):

@@ -17,13 +17,15 @@ PARTS = ("registry", "repository", "tag", "digest")
 
 
 def image_ref(image: str, digest: str = "") -> dict[str, Any]:
-    """The parts of an image reference, resolved. digest: what its tag led to when the version was first started."""
+    """The parts of an image reference. digest: what its tag led to when the version was first started.
+
+    ``library/`` is written out by row 16 of the read-back differences, so that it can be switched off.
+    """
     found = REFERENCE.match(image)
     parts: dict[str, Any] = found.groupdict() if found else {**dict.fromkeys(PARTS), "repository": image}
-    official = not parts["registry"] and "/" not in parts["repository"]
     return {
         "registry": parts["registry"] or "registry-1.docker.io",
-        "repository": f"library/{parts['repository']}" if official else parts["repository"],
+        "repository": parts["repository"],
         "tag": parts["tag"] or ("" if parts["digest"] else "latest"),
         "digest": parts["digest"] or digest,
         "labels": {},

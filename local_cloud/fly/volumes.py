@@ -20,7 +20,8 @@ LARGEST = 500
 LINGER = 24 * 3600 * 1000  # a deleted volume is listed for a day
 USABLE = ("created", "hydrating")
 MUTABLE = ("snapshot_retention", "auto_backup_enabled")
-HIDDEN = ("app", "snapshots", "deleted_at", "full")
+HIDDEN = ("app", "snapshots", "deleted_at", "full", "source")
+MOVING = ("creating", "restoring", "extending")
 
 
 class Volumes:
@@ -117,6 +118,7 @@ class Volumes:
             "snapshot_retention": body.get("snapshot_retention", 5),
             "auto_backup_enabled": body.get("auto_backup_enabled", True),
             "host_status": "ok",
+            "source": source,
             "full": self.is_full(region) and not body.get("compute"),
         }
         await self.cloud.docker.make_volume(self.data(made["id"]), self.cloud.settings.labels)
@@ -170,6 +172,13 @@ class Volumes:
             found = self.store.get("volume", volume)
             if found and not found.get("deleted_at"):
                 self.store.put("volume", volume, {**found, "state": "created"})
+
+    def restore(self) -> None:
+        """After a start of the cloud: go on with what was under way."""
+        for volume in self.store.list("volume"):
+            if volume["state"] in MOVING:
+                source = volume.get("source") if volume["state"] == "restoring" else None
+                self.cloud.spawn(self._ready(volume["id"], source))
 
     async def copy(self, source: str, target: str) -> None:
         """All data of one Docker volume into another."""

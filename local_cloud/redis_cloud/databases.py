@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
-import secrets
-import string
 from typing import Any
 
 from aiohttp import web
@@ -14,28 +11,20 @@ from local_cloud.cloud import Cloud
 from local_cloud.fly.ids import now
 from local_cloud.problems import json_body
 from local_cloud.redis_cloud import server
+from local_cloud.redis_cloud.access import users_of
 from local_cloud.redis_cloud.catalogue import megabytes
+from local_cloud.redis_cloud.fields import HIDDEN, VERSIONS, check, merged, new
 from local_cloud.redis_cloud.subscriptions import ACCOUNT, Subscriptions
 from local_cloud.redis_cloud.tasks import TaskError, Tasks, error, not_found
 
 Database = dict[str, Any]
-PERSISTENCE = ("none", "aof-every-1-second", "aof-every-write", *server.SAVE)
-EVICTION = (
-    "allkeys-lru",
-    "allkeys-lfu",
-    "allkeys-random",
-    "volatile-lru",
-    "volatile-lfu",
-    "volatile-random",
-    "volatile-ttl",
-    "noeviction",
-)
-VERSION = "7.4"
-HIDDEN = ("subscription", "port", "host", "tags")
+IN_ORDER = asyncio.Lock()  # changes of servers, so that none writes what another has just replaced
 
 
 class Databases:
-    """Handlers; state in the store under ``redis_database``."""
+    """Handlers; state in the store under ``table``. command: what names of tasks begin with."""
+
+    table, command, created = "redis_database", "fixedDatabase", 200
 
     def __init__(self, cloud: Cloud, tasks: Tasks, subscriptions: Subscriptions) -> None:
         self.cloud = cloud
@@ -45,13 +34,13 @@ class Databases:
     def load(self, request: web.Request) -> Database:
         """The database of the path."""
         subscription = self.subscriptions.load(request)
-        found = self.cloud.store.get("redis_database", request.match_info["database"])
+        found = self.cloud.store.get(self.table, request.match_info["database"])
         if found is None or found["subscription"] != subscription["id"]:
             raise not_found(request, f"Database {request.match_info['database']} not found")
         return found
 
     def save(self, database: Database) -> None:
-        self.cloud.store.put("redis_database", database["databaseId"], database)
+        self.cloud.store.put(self.table, database["databaseId"], database)
 
     def shown(self, database: Database) -> dict[str, Any]:
         """As the API gives it; endpoints only when there is something behind them."""
@@ -65,7 +54,11 @@ class Databases:
         offset, limit = int(request.query.get("offset", "0")), int(request.query.get("limit", "100"))
         found = [self.shown(d) for d in self.subscriptions.databases(subscription)][offset : offset + limit]
         page = {"subscriptionId": subscription, "numberOfDatabases": len(found), "databases": found}
-        return web.json_response({"accountId": ACCOUNT, "subscription": page})
+        return web.json_response({"accountId": ACCOUNT, "subscription": self.page(page), "links": []})
+
+    def page(self, page: dict[str, Any]) -> Any:
+        """A page of the list; Pro has it in a list."""
+        return page
 
     async def get(self, request: web.Request) -> web.Response:
         return web.json_response(self.shown(self.load(request)))
@@ -77,82 +70,50 @@ class Databases:
 
         async def work() -> dict[str, Any]:
             current = self.subscriptions.active(subscription)
-            plan = self.subscriptions.plans[current["planId"]]
-            siblings = self.subscriptions.databases(subscription)
-            if len(siblings) >= plan["maximumDatabases"]:
-                kind = "FIXED_DATABASE_FIXED_SUBSCRIPTION_REACHED_MAX_DATABASES_COUNT"
-                raise TaskError(kind, f"The plan allows {plan['maximumDatabases']} databases")
-            check(body, plan, [sibling["name"] for sibling in siblings])
-            number = self.cloud.store.next("redis_database")
-            made = self._new(number, subscription, plan, body)
-            self.save(made)
-            self.cloud.spawn(self._provision(number))
-            return {"resourceId": number}
+            return self.make(current, body)
 
-        return self.tasks.accept("fixedDatabaseCreateRequest", work, status=200)
+        return self.tasks.accept(f"{self.command}CreateRequest", work, status=self.created)
 
-    def _new(self, number: int, subscription: int, plan: dict[str, Any], body: dict[str, Any]) -> Database:
-        letters = string.ascii_letters + string.digits
+    def make(self, subscription: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
+        """Begin a database; what its task answers."""
+        siblings = self.subscriptions.databases(subscription["id"])
+        plan = self.subscriptions.plans[subscription["planId"]]
+        if len(siblings) >= plan["maximumDatabases"]:
+            kind = "FIXED_DATABASE_FIXED_SUBSCRIPTION_REACHED_MAX_DATABASES_COUNT"
+            raise TaskError(kind, f"The plan allows {plan['maximumDatabases']} databases")
+        check(body, plan, [sibling["name"] for sibling in siblings], tls=False)
+        number = self.cloud.store.next("redis_database")
         port = self.cloud.take_port(f"redis-{number}")
-        made: Database = {
-            "databaseId": number,
-            "subscription": subscription,
-            "port": port,
-            "host": f"redis-{port}.c{number}.{plan['region']}-1.local-cloud.internal",
-            "tags": {},
-            "name": body["name"],
-            "protocol": body.get("protocol") or "stack",
-            "provider": plan["provider"],
-            "region": plan["region"],
-            "redisVersion": body.get("redisVersion") or VERSION,
-            "respVersion": "resp2",
-            "status": "draft",
-            "planMemoryLimit": plan["size"],
-            "memoryLimitMeasurementUnit": plan["sizeMeasurementUnit"],
-            "memoryUsedInMb": 2,
-            "memoryStorage": "ram",
-            "supportOSSClusterApi": False,
-            "useExternalEndpointForOSSClusterApi": False,
-            "dataPersistence": "none",
-            "replication": False,
-            "dataEvictionPolicy": "volatile-lru",
-            "activatedOn": now(),
-            "replicaOf": None,
-            "replica": None,
-            "clustering": {"enabled": False, "regexRules": [], "hashingPolicy": "standard"},
-            "security": {
-                "defaultUserEnabled": True,
-                "password": "".join(secrets.choice(letters) for _ in range(32)),
-                "sslClientAuthentication": False,
-                "tlsClientAuthentication": False,
-                "enableTls": False,
-                "sourceIps": ["0.0.0.0/0"],
-            },
-            "modules": [],
-            "alerts": [{"name": "datasets-size", "value": 80}] if plan["price"] else [],
-            "backup": {"remoteBackupEnabled": False, "status": "idle"},
-        }
-        return merged(made, {key: value for key, value in body.items() if key != "enableDefaultUser"})
+        self.save(new(number, subscription["id"], plan, port, body))
+        self.cloud.spawn(self._provision(number))
+        return {"resourceId": number}
 
     async def _provision(self, number: int) -> None:
         await asyncio.sleep(self.cloud.provisioning_delay / 2)
         self._become(number, "pending")
         await asyncio.sleep(self.cloud.provisioning_delay / 2)
         await self._serve(number)
+        self._become(number, "dynamic-endpoints-creation-pending")
+        await asyncio.sleep(self.cloud.provisioning_delay / 4)
         self._become(number, "active")
 
     async def _serve(self, number: int) -> None:
-        found = self.cloud.store.get("redis_database", number)
+        found = self.cloud.store.get(self.table, number)
         if found:
-            plan = self.subscriptions.plans[self._plan_of(found)]
-            await server.start(self.cloud, found, megabytes(plan))
+            await server.start(self.cloud, found, self.limits(found), users_of(self.cloud, number))
 
-    def _plan_of(self, database: Database) -> int:
-        subscription = self.cloud.store.get("redis_subscription", database["subscription"])
-        return int((subscription or {})["planId"])
+    def plan_of(self, database: Database) -> dict[str, Any]:
+        """The plan of its subscription."""
+        subscription = self.cloud.store.get(self.subscriptions.table, database["subscription"]) or {}
+        return self.subscriptions.plans[subscription["planId"]]
+
+    def limits(self, database: Database) -> server.Limits:
+        """What its plan allows its server."""
+        plan = self.plan_of(database)
+        return server.Limits(megabytes(plan), int(plan["connections"]))
 
     def _become(self, number: int, status: str) -> None:
-        found = self.cloud.store.get("redis_database", number)
+        found = self.cloud.store.get(self.table, number)
         if found:
             self.save({**found, "status": status})
 
@@ -161,133 +122,126 @@ class Databases:
         number, subscription = database["databaseId"], database["subscription"]
 
         async def work() -> dict[str, Any]:
-            current = self._active(number)
-            plan = self.subscriptions.plans[self._plan_of(current)]
+            current = self.active(number)
             others = [d["name"] for d in self.subscriptions.databases(subscription) if d["databaseId"] != number]
-            check(body, plan, others)
-            off = not current["security"]["defaultUserEnabled"] or body.get("enableDefaultUser") is False
-            if off and body.get("password"):
+            changed = self.changed(current, body, others)
+            on = server.default_user(current)
+            if body.get("enableDefaultUser") is False and body.get("password"):
+                kind = "DISABLING_THE_DEFAULT_USER_AND_UPDATING_A_NEW_PASSWORD_IS_NOT_ALLOWED"
+                raise TaskError(kind, "The default user is being disabled")
+            if not body.get("enableDefaultUser", on) and body.get("password"):
                 kind = "NOT_ALLOWED_TO_UPDATE_A_DATABASE_PASSWORD_WHEN_DEFAULT_USER_IS_DISABLED"
                 raise TaskError(kind, "The default user is disabled")
-            changed = merged(current, body)
-            self.save({**changed, "status": "active-change-pending", "lastModified": now()})
-            self.cloud.spawn(self._apply(number, server.config(current, 1) != server.config(changed, 1)))
+            self.begin(current, {**changed, "lastModified": now()}, "active-change-draft")
             return {"resourceId": number}
 
-        return self.tasks.accept("fixedDatabaseUpdateRequest", work, status=200)
+        return self.tasks.accept(f"{self.command}UpdateRequest", work, status=200)
 
-    async def _apply(self, number: int, anew: bool) -> None:
-        await asyncio.sleep(self.cloud.provisioning_delay / 2)
-        if anew:
-            await self._serve(number)
+    def changed(self, current: Database, body: dict[str, Any], others: list[str]) -> Database:
+        """The database that an update asks for, or a TaskError. others: names that are taken."""
+        check(body, self.plan_of(current), others, current["security"]["enableTls"])
+        return merged(current, body)
+
+    def begin(self, before: Database, changed: Database, status: str) -> None:
+        """Start a change. ``next`` is what it shall become, also after a restart of the cloud."""
+        self.save({**before, "status": status, "next": changed})
+        self.cloud.spawn(self._apply(before, changed))
+
+    async def _apply(self, before: Database, changed: Database) -> None:
+        """Old values are read for a while, then the new ones, then it is active."""
+        number = changed["databaseId"]
+        await asyncio.sleep(self.cloud.provisioning_delay / 4)
+        self.save({**changed, "status": "active-change-pending"})
+        await self.bring_in_line(number, before)
+        await asyncio.sleep(self.cloud.provisioning_delay / 4)
         self._become(number, "active")
 
-    def _active(self, number: int) -> Database:
-        current = self.cloud.store.get("redis_database", number)
+    async def bring_in_line(self, number: int, before: Database | None = None) -> None:
+        """Have the server follow the state, one change after the other."""
+        async with IN_ORDER:
+            found = self.cloud.store.get(self.table, number)
+            if found and found["status"] not in ("draft", "pending", "deleting"):
+                limits, users = self.limits(found), users_of(self.cloud, number)
+                await server.change(self.cloud, before or found, found, limits, users)
+
+    async def apply_users(self, numbers: set[int]) -> None:
+        """Bring the users of these databases in line with the account's roles."""
+        for number in sorted(numbers):
+            await self.bring_in_line(number)
+
+    async def moved(self, subscription: int) -> None:
+        """The subscription has another plan."""
+        for database in self.subscriptions.databases(subscription):
+            plan = self.plan_of(database)
+            sizes = {"planMemoryLimit": plan["size"], "memoryLimitMeasurementUnit": plan["sizeMeasurementUnit"]}
+            self.save({**database, **sizes})
+            await self.bring_in_line(database["databaseId"])
+            await server.move(self.cloud, database)
+
+    async def used_megabytes(self, subscription: int) -> float:
+        """Memory that the databases of a subscription take."""
+        found = self.subscriptions.databases(subscription)
+        return sum([await server.used_megabytes(self.cloud, d) for d in found if d["status"] == "active"])
+
+    def active(self, number: int) -> Database:
+        """A database that may be changed."""
+        current = self.cloud.store.get(self.table, number)
         if current is None:
             raise TaskError("DATABASE_NOT_FOUND", f"Database {number} was not found", "404 NOT_FOUND")
         if current["status"] != "active":
             raise TaskError("DATABASE_NOT_ACTIVE", f"Database {number} is not active")
+        subscription = self.cloud.store.get(self.subscriptions.table, current["subscription"]) or {}
+        if subscription["status"] != "active":
+            raise TaskError("DATABASE_SUBSCRIPTION_IN_PENDING_STATUS", "The subscription is not active")
         return current
+
+    async def upgrade(self, request: web.Request) -> web.Response:
+        number, body = self.load(request)["databaseId"], await json_body(request)
+
+        async def work() -> dict[str, Any]:
+            current, target = self.active(number), body.get("targetRedisVersion")
+            if target not in VERSIONS or VERSIONS.index(target) <= VERSIONS.index(current["redisVersion"]):
+                raise TaskError("DATABASE_UPGRADE_INVALID_REDIS_VERSION", f"Cannot upgrade to {target}")
+            self.begin(current, {**current, "redisVersion": target}, "active-upgrade-pending")
+            return {"resourceId": number}
+
+        return self.tasks.accept(f"{self.command}UpgradeRequest", work, status=200)
+
+    async def targets(self, request: web.Request) -> web.Response:
+        at = VERSIONS.index(self.load(request)["redisVersion"])
+        return web.json_response({"targets": [{"redisVersion": version} for version in VERSIONS[at + 1 :]]})
 
     async def delete(self, request: web.Request) -> web.Response:
         number = self.load(request)["databaseId"]
 
         async def work() -> dict[str, Any]:
-            self._active(number)
+            self.active(number)
             self._become(number, "deleting")
             self.cloud.spawn(self._remove(number))
             return {"resourceId": number}
 
-        return self.tasks.accept("fixedDatabaseDeleteRequest", work, status=200)
+        return self.tasks.accept(f"{self.command}DeleteRequest", work, status=200)
 
     async def _remove(self, number: int) -> None:
-        found = self.cloud.store.get("redis_database", number)
+        await asyncio.sleep(self.cloud.provisioning_delay / 4)
+        found = self.cloud.store.get(self.table, number)
         if found:
             await server.server(self.cloud, found).remove()
-            self.cloud.store.delete("redis_database", number)
-
-    async def tags(self, request: web.Request) -> web.Response:
-        database = self.load(request)
-        if request.method != "GET":
-            given = (await json_body(request)).get("tags") or []
-            database["tags"] = {tag["key"]: tag["value"] for tag in given}
-            self.save(database)
-        return web.json_response(
-            {"accountId": ACCOUNT, "tags": [{"key": k, "value": v} for k, v in database["tags"].items()]}
-        )
+            self.cloud.store.delete(self.table, number)
 
     async def restore(self) -> None:
         """After a start of the cloud: go on where it was."""
-        for database in self.cloud.store.list("redis_database"):
+        for database in self.cloud.store.list(self.table):
             number = database["databaseId"]
             if database["status"] == "deleting":
                 self.cloud.spawn(self._remove(number))
-            elif database["status"] != "active":
+            elif database.get("next"):
+                self.save(database["next"])
                 self.cloud.spawn(self._provision(number))
-            elif not await server.server(self.cloud, database).running():
-                self.cloud.spawn(self._apply(number, True))
+            elif database["status"] != "active" or not await server.server(self.cloud, database).running():
+                self.cloud.spawn(self._provision(number))
 
     async def reset(self) -> None:
         """Remove all."""
-        for database in self.cloud.store.list("redis_database"):
+        for database in self.cloud.store.list(self.table):
             await server.server(self.cloud, database).remove()
-
-
-def check(body: dict[str, Any], plan: dict[str, Any], names: list[str]) -> None:
-    """Raise TaskError for what the plan or the fields do not allow (reference redis-cloud 6)."""
-    name = body.get("name")
-    if name is not None and not re.fullmatch(r"[A-Za-z]([A-Za-z0-9-]{0,38}[A-Za-z0-9])?", name):
-        raise TaskError("DATABASE_NAME_INVALID", f"Database name {name} is invalid")
-    if name in names:
-        raise TaskError("DATABASE_NAME_EXISTS", f"Database name {name} exists")
-    if len(body.get("password") or "") >= 50:
-        raise TaskError("DATABASE_PASSWORD_IS_TOO_LONG", "Password must be under 50 characters")
-    if body.get("enableTls") and not plan["supportSsl"]:
-        raise TaskError(
-            "FIXED_DATABASE_ENABLE_TLS_NOT_SUPPORTED_IN_REQUESTED_PLAN", "TLS is not supported in this plan"
-        )
-    if body.get("replication") and not plan["supportReplication"]:
-        raise TaskError(
-            "FIXED_DATABASE_REPLICATION_NOT_SUPPORTED_IN_REQUESTED_PLAN", "Replication is not supported in this plan"
-        )
-    persistence = body.get("dataPersistence") or "none"
-    if persistence not in PERSISTENCE:
-        raise TaskError("DATABASE_DATA_PERSISTENCE_INVALID", f"{persistence} is no data persistence")
-    if persistence != "none" and not plan["supportDataPersistence"]:
-        raise TaskError(
-            "FIXED_DATABASE_PERSISTENCE_NOT_SUPPORTED_IN_REQUESTED_PLAN", "Persistence is not supported in this plan"
-        )
-    if (body.get("dataEvictionPolicy") or "noeviction") not in EVICTION:
-        raise TaskError("DATABASE_EVICTION_POLICY_INVALID", "No such eviction policy")
-    sources = body.get("sourceIps") or []
-    if sources and plan["price"] == 0:
-        raise TaskError("DATABASE_INVALID_SIP_FREE_PLAN", "Source IPs are not allowed in the free plan")
-    if len(sources) > plan["cidrAllowRules"]:
-        kind = "FIXED_DATABASE_SOURCE_IPS_LIST_IS_GREATER_THAN_PLAN_MAX_COUNT_ALLOWED_SOURCE_IPS"
-        raise TaskError(kind, f"The plan allows {plan['cidrAllowRules']} source IPs")
-
-
-def merged(database: Database, body: dict[str, Any]) -> Database:
-    """A database with the written fields in the places where they are read."""
-    result = {**database, "security": dict(database["security"])}
-    for key in ("name", "dataPersistence", "dataEvictionPolicy", "replication", "respVersion", "alerts"):
-        if body.get(key) is not None:
-            result[key] = body[key]
-    for written, read in (
-        ("password", "password"),
-        ("enableTls", "enableTls"),
-        ("enableDefaultUser", "defaultUserEnabled"),
-    ):
-        if body.get(written) is not None:
-            result["security"][read] = body[written]
-    if "sourceIps" in body:
-        result["security"]["sourceIps"] = body["sourceIps"] or ["0.0.0.0/0"]
-    if "periodicBackupPath" in body:
-        path = body["periodicBackupPath"]
-        result["backup"] = {
-            "remoteBackupEnabled": bool(path),
-            "status": "idle",
-            **({"destination": path} if path else {}),
-        }
-    return result

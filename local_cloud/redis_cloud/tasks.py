@@ -57,6 +57,13 @@ class Tasks:
                 return
             self._set(task_id, "processing-completed", result)
 
+    def restore(self) -> None:
+        """After a start of the cloud: what was not processed will not be."""
+        for task in self.cloud.store.list("redis_task"):
+            if not task["status"].startswith("processing-") or task["status"] == "processing-in-progress":
+                lost = TaskError("GENERAL_ERROR", "The service was restarted", "500 INTERNAL_SERVER_ERROR")
+                self._set(task["taskId"], "processing-error", {"error": lost.error})
+
     def _set(self, task_id: str, status: str, response: dict[str, Any]) -> None:
         task = self.cloud.store.get("redis_task", task_id)
         if task is not None:

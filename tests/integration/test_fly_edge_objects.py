@@ -9,12 +9,14 @@ import urllib.parse
 from collections.abc import Callable
 from typing import Any
 
+import httpx
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.edge_app import App, Edge, until
+from tests.support import run
 
 NewApp = Callable[..., App]
 NOW = datetime.datetime.now(datetime.UTC)
@@ -292,6 +294,40 @@ def test_snapshots_restore_and_fork(app: App) -> None:
     assert edge.call("GET", path)[0]["id"] == backup["id"]
     late = mounted(app, volume(app, size_gb=2, snapshot_id=backup["id"]))
     assert app.execute(late, "cat", "/data/deep/file") == "first\n"
+
+
+def test_a_restart_of_the_cloud_ends_what_was_under_way(app: App) -> None:
+    """Volumes that are made, restored or extended, a snapshot that is being taken, and a machine that runs."""
+    edge = app.edge
+    full = volume(app)
+    machine = mounted(app, full)
+    app.execute(machine, "sh", "-c", "echo kept > /data/file; head -c 200M /dev/zero > /data/large")
+    app.destroy(machine)
+    grown, volumes = volume(app), f"{app.path}/volumes"
+    machine = app.create()
+    edge.control("PUT", "/settings", {"volume_seconds": 120})
+    made, forked = volume(app, wait=False), volume(app, wait=False, source_volume_id=full["id"])
+    edge.call("PUT", f"{volumes}/{grown['id']}/extend", {"size_gb": 2})
+    path = f"{volumes}/{full['id']}/snapshots"
+    edge.call("POST", path)
+    assert edge.call("GET", path)[0]["status"] == "running"
+    run("docker", "restart", "--time", "0", f"opsmap-{edge.instance.name}-cloud", timeout=120)
+
+    def states() -> list[str]:
+        try:
+            found = [edge.call("GET", f"{volumes}/{each['id']}")["state"] for each in (made, forked, grown)]
+            return [*found, edge.call("GET", path)[0]["status"]]
+        except httpx.TransportError:
+            return []
+
+    until(lambda: states() == ["created"] * 4, 60)
+    for item in (forked, volume(app, size_gb=1, snapshot_id=edge.call("GET", path)[0]["id"])):
+        assert (
+            app.execute(mounted(app, item), "sh", "-c", "cat /data/file; stat -c %s /data/large") == "kept\n209715200\n"
+        )
+    edge.call("POST", f"{app.path}/ip_assignments", {"type": "v6"})
+    until(lambda: edge.get(app.host).status_code == 200)
+    assert app.state(machine) == "started"
 
 
 def test_volumes_of_an_organization(app: App, new_app: NewApp) -> None:

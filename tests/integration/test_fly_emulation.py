@@ -656,7 +656,9 @@ def test_exec_ps_and_memory(app: App) -> None:
     assert done == {"exit_code": 3, "exit_signal": 0, "stdout": "in\n", "stderr": "err\n"}
     assert app.one("POST", made, "exec", {"cmd": "echo 'a b'"})["stdout"] == "a b\n"
     assert app.one("POST", made, "exec", {"command": ["sh", "-c", "kill -9 $$"]})["exit_signal"] == 9
-    app.one("POST", made, "exec", {"command": ["sleep", "5"], "timeout": 1}, expect=408)
+    long = ["sh", "-c", "sleep 61 & sleep 62; true"]
+    app.one("POST", made, "exec", {"command": long, "timeout": 1}, expect=408)
+    eventually(lambda: not [item for item in app.one("GET", made, "ps") if "sleep 6" in item["command"]])
     app.one("POST", made, "exec", {}, expect=400)
     app.one("POST", made, "exec", {"command": ["true"], "container": "x"}, expect=400)
     app.run(made, "sh", "-c", "perl /server.pl 9091 >/dev/null 2>&1 & sleep 0.3")

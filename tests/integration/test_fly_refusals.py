@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import importlib
 import json
 from collections.abc import Iterator
@@ -11,6 +12,11 @@ import pytest
 from ansible.module_utils.common.arg_spec import ModuleArgumentSpecValidator
 from ansible_collections.opsmap.cloud.plugins.module_utils._errors import CloudError
 from ansible_collections.opsmap.cloud.plugins.module_utils._plan import Context
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from tests.support import Instance
 
@@ -69,6 +75,7 @@ def refused(module: str, /, **options: Any) -> tuple[str, list[tuple[str, str, i
         ("fly_app", {"name": APP, "regions": ["moo"]}, "regions: Fly.io has no moo"),
         ("fly_app", {"name": APP, "state": "absent"}, "confirm_destroy"),
         ("fly_app", {"name": APP, "api_token": "wrong"}, "check the token"),
+        ("fly_app", {"name": "taken"}, "the name taken is taken by another organization (the token is of personal)"),
         ("fly_ip", {"app": APP, "addresses": ["shared_v4", "v6"], "services": [UDP]}, "only served on a dedicated v4"),
         ("fly_ip", {"app": APP, "addresses": ["private_v6"], "services": [WEB]}, "Flycast has no HTTPS"),
         ("fly_ip", {"app": APP, "addresses": ["v5"]}, "addresses: 'v5' is no address"),
@@ -113,12 +120,6 @@ def test_an_unknown_organization(cloud: Instance) -> None:
     ("fault", "module", "options", "says"),
     [
         (
-            {"method": "GET", "path": "^/v1/apps/elsewhere$", "status": 403, "body": {"error": "unauthorized"}},
-            "fly_app",
-            {"name": "elsewhere"},
-            "the name elsewhere is taken by another organization",
-        ),
-        (
             {"method": "POST", "path": "^/v1/apps$", "status": 422, "body": {"error": "Name has already been taken"}},
             "fly_app",
             {"name": "not-made-yet"},
@@ -161,6 +162,45 @@ def test_the_servers_answer_is_translated(
         TEST.call(0, "DELETE", "/faults", "control")
     assert says in text
     assert "value-of-a" not in text
+
+
+def test_a_deploy_token_is_for_one_app(cloud: Instance) -> None:
+    token = TEST.call(1, "POST", f"/v1/apps/{APP}/deploy_token", "fly", {})["token"]
+    text, made = refused("fly_app", name="another", api_token=token)
+    assert f"the token is for {APP} alone" in text
+    assert "use a token of the organization" in text
+    assert made == []
+    assert not converge("fly_app", name=APP, api_token=token)["changed"]
+
+
+def own_certificate(days: int) -> tuple[str, str]:
+    """A certificate for own.example.com that ends in so many days, and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "own.example.com")])
+    begin = datetime.datetime.now(datetime.UTC)
+    made = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+    made = made.serial_number(x509.random_serial_number()).not_valid_before(begin)
+    made = made.not_valid_after(begin + datetime.timedelta(days=days))
+    names = x509.SubjectAlternativeName([x509.DNSName("own.example.com")])
+    chain = made.add_extension(names, critical=False).sign(key, hashes.SHA256()).public_bytes(Encoding.PEM).decode()
+    return chain, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+
+
+def test_a_certificate_of_ones_own_is_sent_when_it_differs(cloud: Instance) -> None:
+    def given(pair: tuple[str, str]) -> dict[str, Any]:
+        return {"app": APP, "hostname": ["own.example.com"], "fullchain": pair[0], "private_key": pair[1]}
+
+    first, renewed = own_certificate(60), own_certificate(120)
+    text, made = refused("fly_certificate", **given((first[0], renewed[1])))
+    assert "private_key must belong to the first certificate of fullchain" in text
+    assert [status for _, _, status in made] == [422]
+    result = converge("fly_certificate", **given(first))
+    assert result["plan"] == ["upload certificate own.example.com"]
+    assert {record["type"] for record in result["records"]} >= {"CNAME", "TXT"}
+    assert not converge("fly_certificate", **given(first))["changed"]
+    assert converge("fly_certificate", **given(renewed))["plan"] == ["replace certificate own.example.com"]
+    assert not converge("fly_certificate", **given(renewed))["changed"]
+    assert converge("fly_certificate", app=APP, hostname=["own.example.com"], state="absent")["changed"]
 
 
 def test_secrets_are_written_once_before_there_is_a_machine(cloud: Instance) -> None:

@@ -143,11 +143,16 @@ def test_the_previous_release_comes_back(first: str) -> None:
         (["-e", "opsmap_domain=Not_a_domain"], "is no host name"),
         (["-e", "dashboard_port=70000"], "caddy_config_port"),
         (["-e", "email_port=3000"], "caddy_config_email_port"),
+        (["-e", "metrics_port=3000"], "caddy_config_metrics_port"),
+        (["-e", json.dumps({"caddy_config_agent_services": {"x": "an evil host"}})], "an evil host must be host names"),
+        (["-e", json.dumps({"caddy_config_agent_services": {"default": "x.internal"}})], "and not default"),
+        (["-e", json.dumps({"caddy_config_upload_limit": "much"})], "line "),
         (["-e", "opsmap_source=/nowhere"], "no Dockerfile"),
         (["-e", "local_cloud_docker_socket=/nowhere.sock"], "docker_socket"),
         (["-e", "env=prod"], "opsmap_fly_api_token: not given"),
         (["-e", json.dumps({"fly_app_config": {"services": [TWICE, TWICE]}})], "two services share one external port"),
-        (["-e", json.dumps({"fly_app_config": {"services": [{"ports": [{"port": "x"}]}]}})], "ports must be numbers"),
+        (["-e", json.dumps({"fly_app_config": {"services": [{"ports": [{"port": "x"}]}]}})], "port is 'x'"),
+        (["-e", "fly_volume_encrypted=false"], "encrypted"),
         (["-e", "redis_cloud_enable_tls=perhaps"], "redis_cloud_enable_tls"),
         (
             ["-e", "local_cloud_instance=other", "-e", f"local_cloud_port_base={TEST.port}"],
@@ -182,6 +187,36 @@ def test_an_encrypted_file_without_a_password_says_what_to_give(first: str, tmp_
     output = TEST.playbook("site.yml", "-i", str(inventory), "-e", "env=prod", check=False)
     assert "vault.yml is encrypted and no password is given" in output
     assert "--vault-password-file" in output
+
+
+def test_an_unsafe_route_is_refused_with_its_line_before_anything_is_changed(first: str, tmp_path: Path) -> None:
+    template = tmp_path / "Caddyfile.j2"
+    good = (ROOT / "templates" / "Caddyfile.j2").read_text()
+    template.write_text(
+        good.replace("reverse_proxy {{ caddy_config_api_upstream }} {", "reverse_proxy evil.example:80 {")
+    )
+    before = TEST.call(0, "GET", "/journal?since=0", "control")["next"]
+    output = TEST.playbook("site.yml", "-e", f"caddy_config_template={template}", check=False)
+    assert "upstream evil.example:80 is no known service" in " ".join(output.split())
+    assert "validate the Caddyfile: line " in " ".join(output.split())
+    entries = TEST.call(0, "GET", f"/journal?since={before}", "control")["entries"]
+    assert [entry["path"] for entry in entries if entry["method"] not in ("GET", "HEAD")] == []
+
+
+def test_the_product_is_closed_and_opened_without_a_deploy(first: str) -> None:
+    def versions() -> set[str]:
+        return {one["instance_id"] for one in TEST.call(1, "GET", f"/v1/apps/{DASHBOARD}/machines", "fly")}
+
+    before = versions()
+    assert changed(TEST.playbook("playbooks/maintenance.yml", "-e", "maintenance=on")) == {"dashboard.local": 1}
+    assert {TEST.get(APP, path)[0] for path in ("/", "/api/me", "/", "/sconnections")} == {503}
+    assert "Back soon" in TEST.get("engine.supercog.localhost", "/run_oauth")[1]
+    assert TEST.get(APP, "/api/health")[0] == 200
+    assert changed(TEST.playbook("playbooks/maintenance.yml", "-e", "maintenance=on")) == {"dashboard.local": 0}
+    assert changed(TEST.playbook("playbooks/maintenance.yml", "-e", "maintenance=off")) == {"dashboard.local": 1}
+    assert TEST.get(APP)[0] == 200
+    assert versions() == before
+    assert "give on or off" in TEST.playbook("playbooks/maintenance.yml", check=False)
 
 
 def test_restart_of_the_cloud_keeps_everything(first: str) -> None:

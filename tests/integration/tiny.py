@@ -25,12 +25,18 @@ while (1) {
 """
 
 
-def pushed(cloud: Instance, app: str, folder: Path) -> str:
-    """Make an app and push the image to its repository in a local cloud; its reference there. It listens on 8080."""
+def pushed(cloud: Instance, app: str, folder: Path, python: str = "") -> str:
+    """Make an app and push the image to its repository in a local cloud; its reference there. It listens on 8080.
+
+    python: a script that is the image's ``python``.
+    """
     cloud.call(1, "POST", "/v1/apps", "fly", {"name": app, "org_slug": "personal"})
     base = (ROOT / ".cache" / "base-image").read_text().strip()
     (folder / "server.pl").write_text(SERVER)
-    (folder / "Dockerfile").write_text(f'FROM {base}\nCOPY server.pl /server.pl\nCMD ["perl", "/server.pl"]\n')
+    (folder / "python").write_text(python)
+    (folder / "python").chmod(0o755)
+    more = "COPY python /usr/local/bin/python\n" if python else ""
+    (folder / "Dockerfile").write_text(f'FROM {base}\nCOPY server.pl /server.pl\n{more}CMD ["perl", "/server.pl"]\n')
     registry = f"localhost:{cloud.port + 4}"
     login = base64.b64encode(f"x:{cloud.token('fly')}".encode()).decode()
     (folder / "docker").mkdir(mode=0o700, exist_ok=True)

@@ -25,6 +25,7 @@ FILES = run("git", "ls-files").stdout.splitlines()
         ["ansible-lint", "--offline"],
         ["ansible-playbook", "--syntax-check", "site.yml"],
         ["python", "scripts/role_docs.py", "--check"],
+        ["python", "scripts/edge_docs.py", "--check"],
     ],
     ids=lambda command: " ".join(command[:2]),
 )

@@ -17,6 +17,7 @@ import sys
 import tempfile
 import threading
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from socketserver import StreamRequestHandler, ThreadingTCPServer
 from typing import Any
@@ -64,9 +65,9 @@ class Boots:
 
 
 def task(app: App, given: argparse.Namespace, version: int, boots: Boots) -> dict[str, Any]:
-    """The release of a version, as a playbook has it."""
+    """The release of a version, as a playbook has it. That of version 1 is the same whatever happens to version 2."""
     broken = given.fail if version == 2 else ""
-    env = {"VERSION": version, "BOOTS": boots.where, "BAD": broken or "none", "BAD_FROM": given.at}
+    env = {"VERSION": version, "BOOTS": boots.where, "BAD": broken or "none", "BAD_FROM": given.at if broken else 0}
     made = {
         "app": app.name,
         "image": "registry.fly.io/edge-image:none" if broken == "image" else app.image,
@@ -75,7 +76,7 @@ def task(app: App, given: argparse.Namespace, version: int, boots: Boots) -> dic
         "max_unavailable": 1,
         "smoke_seconds": 1,
         "drain_seconds": 1,
-        "wait_timeout": 15 if broken else 120,
+        "wait_timeout": given.wait_timeout if broken else 120,
         "poll_interval": 0.2,
         "config": {
             "env": env,
@@ -106,23 +107,32 @@ def deploy(app: App, release: dict[str, Any], folder: Path) -> subprocess.Popen[
 
 
 def set_fault(app: App, given: argparse.Namespace) -> None:
-    """No room: the k-th update is refused, and so is every machine more than k - 1 new ones."""
+    """No room: the k-th update is refused, or the k-th new machine. Interrupted at once: the k-th update has no answer yet."""
+    reason = "aborted: could not reserve resource for machine: insufficient memory available to fulfill request"
+    full = {"kind": "status", "status": 409, "body": {"error": reason, "status": "insufficient_capacity"}}
+    updates = {"service": "fly", "method": "POST", "path": f"/{app.name}/machines/[0-9a-f]+$"}
+    creations = {**updates, "path": f"/{app.name}/machines$"}
+    if given.fail == "interrupt" and given.strategy == "immediate":
+        left = given.machines - given.at + 1
+        app.edge.control(
+            "POST", "/faults", {**updates, "kind": "delay", "seconds": 6, "skip": given.at - 1, "count": left}
+        )
     if given.fail != "capacity":
         return
-    reason = "aborted: could not reserve resource for machine: insufficient memory available to fulfill request"
-    fault = {
-        "kind": "status",
-        "service": "fly",
-        "method": "POST",
-        "path": f"{app.name}/machines/[0-9a-f]+$",
-        "status": 409,
-    }
-    body = {"error": reason, "status": "insufficient_capacity"}
-    if given.strategy in ("rolling", "immediate"):
-        app.edge.control("POST", "/faults", {**fault, "body": body, "skip": given.at - 1, "count": 1})
+    if given.strategy == "canary" and given.at > 1:  # the first machine is the canary, and it passes
+        app.edge.control("POST", "/faults", {**updates, **full, "skip": given.at - 2})
+        app.edge.control("POST", "/faults", {**creations, **full, "skip": 1, "count": -1})
+    elif given.strategy in ("rolling", "immediate"):
+        app.edge.control("POST", "/faults", {**updates, **full, "skip": given.at - 1})
         app.edge.control("POST", "/fly/capacity", {"region": "ewr", "machines": given.machines})
     else:
         app.edge.control("POST", "/fly/capacity", {"region": "ewr", "machines": given.machines + given.at - 1})
+
+
+def clear_faults(edge: Edge) -> None:
+    """As before set_fault."""
+    edge.control("DELETE", "/faults")
+    edge.control("POST", "/fly/capacity", {"region": "ewr", "machines": None})
 
 
 def machines(app: App) -> list[dict[str, Any]]:
@@ -130,67 +140,144 @@ def machines(app: App) -> list[dict[str, Any]]:
     return [m for m in app.edge.call("GET", f"{app.path}/machines") if m["state"] not in ("destroyed", "destroying")]
 
 
-def settled(app: App, wanted: int) -> bool:
-    """Whether all that should run does, and nothing else is there."""
-    found = machines(app)
-    return len(found) == wanted and {m["state"] for m in found} == {"started"}
+def settled(app: App, wanted: int, seconds: float = 60) -> bool:
+    """Whether after a moment all that should run does, and nothing else is there."""
+    end = time.monotonic() + seconds
+    while True:
+        found = machines(app)
+        if len(found) == wanted and {m["state"] for m in found} == {"started"}:
+            return True
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.2)
 
 
-def measure(app: App, given: argparse.Namespace, boots: Boots, folder: Path) -> tuple[Load, set[str], int, str]:
-    """Deploy version 2 under load: the load, the versions that run afterwards, exit code and output of the deploy."""
-    first = deploy(app, task(app, given, 1, boots), folder)
-    output = first.communicate(timeout=300)[0]
-    assert first.returncode == 0, output
+def in_time(app: App, given: argparse.Namespace, boots: Boots) -> bool:
+    """Whether the k-th machine is being changed: it boots, or its update was sent (immediate waits for no boot)."""
+    if given.strategy != "immediate":
+        return bool(boots.count >= given.at)
+    leased = [m for m in app.edge.call("GET", f"{app.path}/machines", include_leases="true") if m.get("lease")]
+    return bool(len(leased) == given.machines and boots.count >= given.at - 1)
+
+
+@dataclass
+class Outcome:
+    """What became of a deploy. versions: those that run afterwards."""
+
+    load: Load
+    versions: set[str]
+    settled: bool
+    code: int
+    output: str
+
+
+def measure(app: App, given: argparse.Namespace, boots: Boots, folder: Path) -> Outcome:
+    """Deploy version 2 under load, over version 1 that runs."""
+    boots.count = 0
     set_fault(app, given)
     with Load(app, given.requests) as load:
         second = deploy(app, task(app, given, 2, boots), folder)
         if given.fail == "interrupt":
-            until(lambda: boots.count >= given.at or second.poll() is not None, 120)
+            until(lambda: in_time(app, given, boots) or second.poll() is not None, 120)
+            time.sleep(0.5 if given.strategy == "immediate" else 0)  # the updates follow the leases
             second.send_signal(signal.SIGINT)
         output = second.communicate(timeout=600)[0]
-        until(lambda: settled(app, given.machines), 60)
+        calm = settled(app, given.machines, 60 if noticed(given) else 0)
     versions = {str(m["config"]["env"]["VERSION"]) for m in machines(app)}
-    return load, versions, second.returncode, output
+    clear_faults(app.edge)
+    return Outcome(load, versions, calm, second.returncode, output)
+
+
+def noticed(given: argparse.Namespace) -> bool:
+    """Whether the strategy can notice the failure: immediate waits for no machine, so it knows what calls answer and no more."""
+    return bool(given.strategy != "immediate" or given.fail not in ("image", "crash", "check", "timeout"))
 
 
 def reached(given: argparse.Namespace, boots: Boots, output: str) -> bool:
     """Whether the deploy failed at what was broken, and not before."""
-    if given.fail in ("crash", "check", "timeout", "interrupt"):
-        return boots.count >= given.at
-    return {"capacity": "insufficient", "command": "release command", "image": "it did not start"}[given.fail] in output
+    if given.fail in ("crash", "check", "timeout"):
+        return bool(boots.count >= given.at)
+    says = {
+        "capacity": "insufficient",
+        "command": "release command",
+        "image": "it did not start",
+        "interrupt": "interrupted by SIGINT",
+    }
+    return says[given.fail] in output
+
+
+def wrong(given: argparse.Namespace, boots: Boots, found: Outcome) -> str:
+    """What is not as it should be after a deploy, or an empty string."""
+    if not given.fail or not noticed(given):
+        problems = {"the deploy failed": found.code != 0, "version 2 does not run alone": found.versions != {"2"}}
+    else:
+        problems = {
+            "the deploy did not fail": found.code == 0,
+            "it failed for another reason": not reached(given, boots, found.output),
+            "version 1 does not run alone": found.versions != {"1"},
+        }
+    problems["requests failed"] = bool(found.load.failed) and noticed(given)
+    problems["not all machines run, or others do"] = not found.settled and noticed(given)
+    return "; ".join(text for text, is_so in problems.items() if is_so)
+
+
+def first(app: App, given: argparse.Namespace, boots: Boots, folder: Path) -> str:
+    """Deploy version 1, and give what Ansible says."""
+    run = deploy(app, task(app, given, 1, boots), folder)
+    output = run.communicate(timeout=300)[0]
+    assert run.returncode == 0, output
+    return output
+
+
+def options() -> argparse.ArgumentParser:
+    """What single runs and the matrix share."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--machines", type=int, default=3)
+    parser.add_argument(
+        "--wait-timeout", type=float, default=15, help="patience of the deploy with what is broken, in seconds"
+    )
+    parser.add_argument("--instance", default="load", help="purpose of the local cloud")
+    return parser
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser = options()
     parser.add_argument("--strategy", choices=STRATEGIES, default="rolling")
     parser.add_argument("--fail", choices=FAILURES, default="", help="how version 2 is broken")
-    parser.add_argument("--at", type=int, default=1, help="from which machine on, counted from 1")
-    parser.add_argument("--machines", type=int, default=3)
+    parser.add_argument(
+        "--at", type=int, default=1, help="from which machine on, counted from 1; canary counts the canary"
+    )
     parser.add_argument("--requests", type=int, default=10_000, help="at least so many")
-    parser.add_argument("--instance", default="load", help="purpose of the local cloud")
     return parser.parse_args()
+
+
+def prepared(instance: Instance) -> Edge:
+    """An empty local cloud."""
+    instance.playbook("playbooks/local_cloud.yml")
+    edge = Edge(instance)
+    edge.control("POST", "/reset")
+    return edge
 
 
 def main() -> int:
     given = arguments()
-    instance = Instance(given.instance)
-    instance.playbook("playbooks/local_cloud.yml")
-    edge = Edge(instance)
-    edge.control("POST", "/reset")
+    edge = prepared(Instance(given.instance))
     with tempfile.TemporaryDirectory() as folder:
         app = App(edge, f"load-{int(time.time())}", edge.image(Path(folder)), "shared_v4", "v6")
-        boots = Boots(instance)
-        load, versions, code, output = measure(app, given, boots, Path(folder))
-        edge.control("DELETE", "/faults")
-        edge.control("POST", "/fly/capacity", {"region": "ewr", "machines": None})
+        boots = Boots(edge.instance)
+        first(app, given, boots, Path(folder))
+        found = measure(app, given, boots, Path(folder))
         app.remove()
-    print("\n".join(line for line in output.splitlines() if line.strip())[-4000:])
-    for problem in load.failed[:5]:
+    print("\n".join(line for line in found.output.splitlines() if line.strip())[-4000:])
+    for problem in found.load.failed[:5]:
         print(f"failed request: {problem}")
-    failed = code != 0 and bool(given.fail) and reached(given, boots, output)
-    as_expected = versions == {"1"} if failed else versions == {"2"} and code == 0 and not given.fail
-    print(f"strategy={given.strategy} requests={load.count} failed={len(load.failed)} versions={len(versions)}")
-    return 0 if as_expected and not load.failed else 1
+    if not noticed(given):
+        print("strategy immediate waits for no machine: this failure is not noticed, and nothing is put back")
+    elif problem := wrong(given, boots, found):
+        print(f"wrong: {problem}")
+    versions = len(found.versions)
+    print(f"strategy={given.strategy} requests={found.load.count} failed={len(found.load.failed)} versions={versions}")
+    return 1 if wrong(given, boots, found) or found.load.failed else 0
 
 
 if __name__ == "__main__":

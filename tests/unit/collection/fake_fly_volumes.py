@@ -103,7 +103,11 @@ class FakeFlyVolumes(Fake):
 
     def snapshot(self, volume: str) -> Answer:
         kept = self.snapshots.setdefault(volume, [])
-        made = {"id": f"vs_{volume}_{len(kept) + 1}", "status": "waiting", "volume_size": self.find(volume)["size_gb"] * 2**30}
+        made = {
+            "id": f"vs_{volume}_{len(kept) + 1}",
+            "status": "waiting",
+            "volume_size": self.find(volume)["size_gb"] * 2**30,
+        }
         kept.insert(0, {**made, "created_at": f"2026-11-24T10:00:{len(kept):02}Z"})
         return 200, {"Msg": {"backup": {"id": made["id"], "state": "waiting"}}}
 

@@ -309,7 +309,7 @@ def test_what_is_owned_and_not_declared_goes_away_but_for_what_others_own() -> N
         "checks": {"mine": {"type": "tcp"}, "bg_deployments_compat_1": {"type": "tcp"}},
         "files": [{"guest_path": "/a", "raw_value": "aGk="}],
         "schedule": "daily",
-        "metrics": {"port": 9091, "path": "/metrics"},
+        "metrics": {"port": 9091, "path": "/metrics", "new": 1},
         "guest": SHARED,
         "dns": {"hostname": "x"},
         "processes": [{"cmd": ["y"]}],

@@ -119,7 +119,11 @@ def test_the_cache_spares_the_calls_and_holds_no_secret(script: Script, tmp_path
     [
         ({}, [], "apps, org: none is given -> give apps: [...] or org: <slug>"),
         ({"apps": ["web"], "org": "acme"}, [], "apps, org: both are given"),
-        ({"org": "acme", "filters": {"sate": "x"}}, [], "filters: sate is not known -> use group, metadata, region, state"),
+        (
+            {"org": "acme", "filters": {"sate": "x"}},
+            [],
+            "filters: sate is not known -> use group, metadata, region, state",
+        ),
         ({"org": "acme", "api_token": None}, [], "api_token: is empty -> set it in the file or in FLY_API_TOKEN"),
         ({"org": "nobody"}, [(404, {}, {})], "there is no organization 'nobody' for this token"),
         ({"apps": ["web"]}, [(401, {"message": "Unauthorized"}, {})], "Unauthorized (HTTP 401) -> check the token"),

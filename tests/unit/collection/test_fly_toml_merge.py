@@ -78,7 +78,7 @@ def test_without_a_file_it_is_what_is_given() -> None:
         "process_group": "web",
         "count": {"fra": 2},
         "image": "i",
-        "config": {"guest": {"cpus": 1}, "services": [1]},
+        "config": {"guest": {"cpus": 1}, "services": [{"internal_port": 1}]},
         "env": {"A": "1"},
         "files": [{"guest_path": "/a", "content": "x"}],
         "mount": {"volume": "v", "path": "/v"},
@@ -88,12 +88,14 @@ def test_without_a_file_it_is_what_is_given() -> None:
     assert options({}, given) == {
         **{key: value for key, value in given.items() if key != "env"},
         "config": {**given["config"], "env": {"A": "1"}},
-        "services": [1],
+        "services": [{"internal_port": 1}],
         "regions": ["fra"],
         "conflicts": [],
+        "port_problems": [],
     }
     nothing = {"process_group": "app", "count": {"ewr": 1}, "image": "", "config": {}, "files": [], "services": []}
-    assert options({}, {"max_unavailable": 0.0, "strategy": ""}) == {**nothing, "regions": ["ewr"], "conflicts": []}
+    nothing |= {"regions": ["ewr"], "conflicts": [], "port_problems": []}
+    assert options({}, {"max_unavailable": 0.0, "strategy": ""}) == nothing
 
 
 def test_one_group_comes_in_the_short_form() -> None:
@@ -118,6 +120,7 @@ def test_one_group_comes_in_the_short_form() -> None:
         "services": [service],
         "regions": ["ewr"],
         "conflicts": [],
+        "port_problems": [],
     }
 
 
@@ -198,6 +201,33 @@ def test_conflicts(text: str, given: dict[str, Any], says: str) -> None:
     assert says in found[0]
 
 
+def at(*ports: Any, protocol: str = "tcp", internal: int = 5000) -> dict[str, Any]:
+    """A service on these external ports; a pair is a range."""
+    made = [{"start_port": p[0], "end_port": p[1]} if isinstance(p, tuple) else {"port": p} for p in ports]
+    return {"protocol": protocol, "internal_port": internal, "ports": made}
+
+
+@pytest.mark.parametrize(
+    ("services", "says"),
+    [
+        ([at(80), at(443)], []),
+        ([at(5000), at(5000, protocol="udp")], []),
+        ([at(80), at(80)], ["two services share one external port, TCP port 80 (raw); give each its own"]),
+        ([at((4990, 5010)), at(5001)], ["two services share one external port, TCP port 4990-5010 (raw)"]),
+        ([at("x")], ["services: port is 'x'; give a port from 1 to 65535"]),
+        ([at(0)], ["services: port is 0"]),
+        ([{"internal_port": 80}], []),
+        ([7], ["a service is a mapping"]),
+    ],
+)
+def test_external_ports_of_every_group(services: list[Any], says: list[str]) -> None:
+    for text, groups in (("", ["app"]), (TWO, ["web", "worker"])):
+        found = options(file(text) if text else {}, {"config": {"services": services}})["port_problems"]
+        assert len(found) == len(says) * len(groups)
+        for name, problem in zip(groups, found, strict=bool(says)):
+            assert problem.startswith(f"group {name}: {says[0]}")
+
+
 def test_an_unknown_option_of_the_filter_is_named() -> None:
     with pytest.raises(AnsibleFilterError, match="unknown option counts; known are process_group, count"):
         fly_app_options({}, counts={})
@@ -253,6 +283,7 @@ def test_the_role_without_a_file(tmp_path: Path) -> None:
         ),
         ("app = \n", {}, ["line 1, column 7: Invalid value"]),
         ('app = "other"', {}, ["the file is for app 'other' and fly_app_name is 'hello'"]),
+        (TWO, {"fly_app_config": {"services": [at(80), at(80)]}}, ["fly_app_config.services: group web: two services"]),
         ("", {"fly_app_toml": "nowhere/fly.toml"}, ["nowhere/fly.toml cannot be read: there is no such file"]),
     ],
 )

@@ -23,7 +23,14 @@ def fly() -> Iterator[FakeFlyVolumes]:
 
 
 def converge(fly: FakeFlyVolumes, check: bool = False, **options: Any) -> dict[str, Any]:
-    given = {"app": "web", "name": "data", "region": "ewr", "wait_timeout": 60, "api_url": fly.url, "api_token": "token"}
+    given = {
+        "app": "web",
+        "name": "data",
+        "region": "ewr",
+        "wait_timeout": 60,
+        "api_url": fly.url,
+        "api_token": "token",
+    }
     return run_module("fly_volume", check, **{**given, **options})
 
 

@@ -69,6 +69,25 @@ def test_a_role_without_problems_passes(role: Path) -> None:
     assert "failed=0" in output
 
 
+def test_constants_are_rendered_once_and_shown_nowhere(role: Path) -> None:
+    """Each on top of the ones before it; what cannot be rendered yet is left for whoever needs it."""
+    (role / "count").write_text("")
+    once = "{{ lookup('ansible.builtin.pipe', 'echo . >> ' ~ playbook_dir ~ '/count; echo planted-9e1f') }}"
+    variables = {"key": "k", "web_token": 1, "once": once, "twice": "{{ once }}-{{ once }}", "later": "{{ nowhere }}"}
+    check = {
+        "opsmap.cloud.role_check": {**TASK["opsmap.cloud.role_check"], "resolve": ["once", "twice", "absent", "later"]}
+    }
+    use = {
+        "ansible.builtin.assert": {
+            "that": ["twice == once ~ '-' ~ once", "twice is match('planted-9e1f-planted-9e1f$')"]
+        }
+    }
+    output = play(role, [check, use], vars=variables)
+    assert "failed=0" in output
+    assert (role / "count").read_text() == ".\n"
+    assert "planted-9e1f" not in output
+
+
 def test_a_secret_that_has_the_wrong_type_is_not_shown(role: Path) -> None:
     output = play(role, [TASK], vars={"key": "k", "web_token": "planted-7c21"})
     assert "web_token" in output

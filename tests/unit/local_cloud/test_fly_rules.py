@@ -202,7 +202,7 @@ def test_machines_are_spread_where_there_is_room() -> None:
 @pytest.mark.parametrize(
     ("image", "parts"),
     [
-        ("nginx", ("registry-1.docker.io", "library/nginx", "latest", "sha256:d")),
+        ("nginx", ("registry-1.docker.io", "nginx", "latest", "sha256:d")),
         ("flyio/hello:1", ("registry-1.docker.io", "flyio/hello", "1", "sha256:d")),
         ("registry.fly.io/web@sha256:a", ("registry.fly.io", "web", "", "sha256:a")),
     ],

@@ -68,6 +68,51 @@ def test_asked_to_end_it_is_a_success(number: int) -> None:
         assert time.monotonic() - began < 5
 
 
+SLOW = """
+import os, signal, sys, time
+signal.signal(signal.SIGTERM, lambda *_: (time.sleep({pause}), os.write(1, b"{name}\\n"), sys.exit(0)))
+os.write(1, b"up\\n")
+time.sleep(20)
+"""
+
+
+def test_the_front_ends_before_what_answers_behind_it() -> None:
+    """The first takes half a second to end; until then the second is not asked to."""
+    with family(SLOW.format(pause=0.5, name="front"), SLOW.format(pause=0, name="behind")) as process:
+        assert process.stdout is not None
+        assert [process.stdout.readline() for _ in range(2)] == ["up\n", "up\n"]
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 0
+        said = [line for line in process.stdout.read().splitlines() if not line.startswith("start:")]
+    assert said == ["front", "behind"]
+
+
+@pytest.mark.parametrize("host", ["", "::"])
+def test_everywhere_is_both_families(host: str) -> None:
+    with serve.listen(0, host) as listener:
+        socket.create_connection(("127.0.0.1", listener.getsockname()[1]), 2).close()
+
+
+def test_host_and_port_come_from_the_environment(tmp_path: Path) -> None:
+    (tmp_path / "made_app.py").write_text("import fastapi\n\napp = fastapi.FastAPI()\n")
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    found = os.pathsep.join([str(Path(serve.__file__).parents[1]), str(tmp_path)])
+    environment = os.environ | {"PYTHONPATH": found, "HOST": "127.0.0.1", "PORT": str(port)}
+    command = [sys.executable, "-m", "supercog_shared.serve", "made_app:app"]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            for _ in range(100):
+                if socket.socket().connect_ex(("127.0.0.1", port)) == 0:
+                    break
+                time.sleep(0.1)
+            assert socket.socket().connect_ex(("127.0.0.1", port)) == 0
+            assert socket.socket(socket.AF_INET6).connect_ex(("::1", port)) != 0
+        finally:
+            process.terminate()
+        assert process.wait(15) == 0
+
+
 def test_a_caddyfile_for_another_port_is_refused() -> None:
     start.check_port("http://:3000 {\n}\n", "3000")
     with pytest.raises(SystemExit, match="4000"):

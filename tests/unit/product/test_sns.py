@@ -159,7 +159,11 @@ RAW = "From: a@example.com\r\nSubject: Hi\r\nContent-Type: text/plain; charset=u
 
 @pytest.mark.parametrize(
     ("content", "encoding"),
-    [(RAW, "UTF8"), (base64.b64encode(RAW.encode()).decode(), "BASE64")],
+    [
+        (RAW, "UTF8"),
+        (base64.b64encode(RAW.encode()).decode(), "BASE64"),
+        (base64.b64encode(RAW.encode()).decode(), "Base64"),
+    ],
 )
 def test_an_email_becomes_a_prompt(content: str, encoding: str) -> None:
     notice = {

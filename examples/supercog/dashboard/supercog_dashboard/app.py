@@ -18,10 +18,8 @@ from supercog_shared import cache, database, health
 from supercog_shared.settings import instance_id
 from supercog_shared.tokens import sign
 
-from supercog_dashboard import engine, migrate, settings, users
+from supercog_dashboard import agents, engine, migrate, settings, users
 from supercog_dashboard.users import User
-
-AGENT_COOKIE = "agent_service"
 
 
 @contextlib.asynccontextmanager
@@ -40,6 +38,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 
 app = FastAPI(title="Supercog dashboard", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+app.include_router(agents.router)
 
 
 class Login(BaseModel):
@@ -127,23 +126,14 @@ async def list_connections(request: Request, user: User) -> Any:
 
 
 @app.get("/api/connections/{provider}/start")
-async def connect(request: Request, user: User, provider: str) -> RedirectResponse:
-    """To the engine's public host. The cookie says which agents service the callback belongs to; Caddy maps it."""
+async def connect(request: Request, user: User, provider: str, service: str | None = None) -> RedirectResponse:
+    """To the engine's public host; a cookie says which agents service the callback belongs to."""
     config = request.app.state.settings
     if not re.fullmatch(r"[a-z]{1,32}", provider):
         raise HTTPException(404, "no such provider")
     query = urlencode({"provider": provider, "token": sign(config.dash_private_key, user, "engine-login")})
     answer = RedirectResponse(f"{config.engine_public_url}/run_oauth?{query}", 302, {"Referrer-Policy": "no-referrer"})
-    if config.agent_service and config.cookie_domain:
-        answer.set_cookie(
-            AGENT_COOKIE,
-            config.agent_service,
-            900,
-            domain=config.cookie_domain,
-            secure=True,
-            httponly=True,
-            samesite="lax",
-        )
+    agents.choose(answer, config, service)
     return answer
 
 

@@ -20,6 +20,7 @@ class Dashboard:
     engine_url: str
     engine_public_url: str
     agent_service: str
+    agent_services: frozenset[str]
     cookie_domain: str
 
 
@@ -37,6 +38,7 @@ def dashboard(env: Environment | None = None) -> Dashboard:
         "agent_service": env.text("AGENT_SERVICE", ""),
         "cookie_domain": env.text("COOKIE_DOMAIN", ""),
     }
+    services = frozenset(env.text("AGENT_SERVICES", "").split(","))
     env.check()
     assert key is not None  # check() has seen to it
-    return Dashboard(dash_private_key=key, **settings)
+    return Dashboard(dash_private_key=key, agent_services=services, **settings)

@@ -1,7 +1,8 @@
 """First process of the container: Caddy and FastAPI live and die together.
 
-Signals go to both. When one ends, the other is told to end too, and the exit status says that it was not asked for, so
-that the platform starts the container again.
+Asked to end, Caddy ends first: it takes no new requests, and those that it has are still answered by FastAPI, which ends
+after it. When one ends by itself, the other is told to end too, and the exit status says that it was not asked for, so that
+the platform starts the container again.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import FrameType
 
@@ -28,12 +29,14 @@ COMMANDS = (
         "--host",
         "127.0.0.1",
         "--port",
-        "8000",
+        os.environ.get("API_PORT") or "8000",
     ),
 )
 
 
 class Family:
+    """Processes that live and die together. Asked to end, they end one after the other, in the order of the commands."""
+
     def __init__(self, commands: Sequence[Sequence[str]]) -> None:
         self.stopping = False
         self.deadline = float("inf")
@@ -63,21 +66,26 @@ class Family:
                 return child.returncode
 
     def wait(self) -> int:
-        result = 0
-        told = False
+        """The exit status, when all have ended: 0 if that was asked for."""
+        result, failed = 0, False
+        told: set[int] = set()
         while self.children:
             status = self._reap()
             if status is not None and not self.stopping:
-                result = status if status > 0 else 1
-                self.stopping = True
-            if self.stopping and not told:
-                told = True
-                self.deadline = time.monotonic() + GRACE_SECONDS
-                self._tell(signal.SIGTERM)
+                result, failed, self.stopping = (status if status > 0 else 1), True, True
+            if self.stopping:
+                self.deadline = min(self.deadline, time.monotonic() + GRACE_SECONDS)
+                self._end(told, self.children if failed else list(self.children)[:1])
             if time.monotonic() > self.deadline:
                 self._tell(signal.SIGKILL)
-            time.sleep(0.1)
+            time.sleep(0.05)
         return result
+
+    def _end(self, told: set[int], pids: Iterable[int]) -> None:
+        """Ask these to end, each once."""
+        for pid in set(pids) - told:
+            told.add(pid)
+            self.children[pid].send_signal(signal.SIGTERM)
 
 
 def check_port(text: str, port: str) -> None:

@@ -33,7 +33,8 @@ def _body(notice: dict[str, Any]) -> str:
     if not isinstance(content, str):
         return ""
     raw = content.encode()
-    if _dict(_dict(notice, "receipt"), "action").get("encoding") == "BASE64":
+    encoding = str(_dict(_dict(notice, "receipt"), "action").get("encoding"))
+    if encoding.upper() == "BASE64":  # written Base64 in the rule, and in either way in notifications
         try:
             raw = base64.b64decode(content, validate=True)
         except binascii.Error:

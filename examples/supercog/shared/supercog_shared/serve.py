@@ -1,7 +1,7 @@
 """Serves an ASGI application: python -m supercog_shared.serve module:app [--port N] [--host ADDRESS].
 
 The private network of Fly.io is IPv6 and its health checks are IPv4. uvicorn listens on one of them only, so it is
-given a socket that takes both.
+given a socket that takes both. HOST and PORT of the environment count where the command says nothing.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import uvicorn
 from supercog_shared import lifecycle
 
 GRACE_SECONDS = 8
+EVERYWHERE = ("", "::")
 
 
 class Server(uvicorn.Server):
@@ -27,8 +28,8 @@ class Server(uvicorn.Server):
 
 
 def listen(port: int, host: str = "") -> socket.socket:
-    """All addresses of both families if no host is given; IPv4 only where the machine has no IPv6."""
-    if host:
+    """All addresses of both families if no host is given, or ``::``; IPv4 only where the machine has no IPv6."""
+    if host not in EVERYWHERE:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         return socket.create_server((host, port), family=family, backlog=1024)
     if socket.has_dualstack_ipv6():
@@ -45,7 +46,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m supercog_shared.serve")
     parser.add_argument("app", help="module:attribute")
     parser.add_argument("--port", type=int, default=int(os.environ.get("PORT") or 8080))
-    parser.add_argument("--host", default="", help="default: every address, IPv6 and IPv4")
+    parser.add_argument("--host", default=os.environ.get("HOST") or "", help="default: every address, IPv6 and IPv4")
     options = parser.parse_args()
     # Query strings carry codes and tokens, so requests are logged by the proxy in front, which leaves those out.
     config = uvicorn.Config(

@@ -38,9 +38,12 @@ def public_key(text: str) -> ec.EllipticCurvePublicKey:
     return key
 
 
-def sign(key: ec.EllipticCurvePrivateKey, subject: str, audience: str, now: float | None = None) -> str:
+def sign(
+    key: ec.EllipticCurvePrivateKey, subject: str, audience: str, now: float | None = None, lifetime: int = LIFETIME
+) -> str:
+    """A token that is valid for so many seconds."""
     issued = int(time.time() if now is None else now)
-    claims = {"iss": ISSUER, "sub": subject, "aud": audience, "iat": issued, "exp": issued + LIFETIME}
+    claims = {"iss": ISSUER, "sub": subject, "aud": audience, "iat": issued, "exp": issued + lifetime}
     signed = f"{_encode(_json({'alg': 'ES256', 'typ': 'JWT'}))}.{_encode(_json(claims))}"
     r, s = decode_dss_signature(key.sign(signed.encode(), _ECDSA))
     return f"{signed}.{_encode(r.to_bytes(32, 'big') + s.to_bytes(32, 'big'))}"

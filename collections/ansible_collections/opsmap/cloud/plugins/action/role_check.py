@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from ansible import constants
-from ansible.errors import AnsibleActionFail, AnsibleError
+from ansible.errors import AnsibleActionFail, AnsibleError, AnsibleUndefinedVariable
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.common.parameters import remove_values
 from ansible.plugins.action import ActionBase
@@ -19,6 +20,7 @@ SPEC: dict[str, Any] = {
     "roles": {"type": "list", "elements": "str", "required": True},
     "required_variables": {"type": "list", "elements": "str", "default": []},
     "required_hint": {"type": "str", "default": "give it as a variable"},
+    "resolve": {"type": "list", "elements": "str", "default": []},
 }
 
 
@@ -30,7 +32,8 @@ class ActionModule(ActionBase):
         checked = ArgumentSpecValidator(SPEC).validate(plain(self._task.args))
         if checked.error_messages:
             raise AnsibleActionFail("; ".join(checked.error_messages))
-        params, host = checked.validated_parameters, task_vars or {}
+        params = checked.validated_parameters
+        host = self._resolved(params["resolve"], task_vars or {})
         problems = [
             f"{name}: not given; {params['required_hint']}"
             for name in params["required_variables"]
@@ -44,6 +47,18 @@ class ActionModule(ActionBase):
             result.update(failed=True, msg="\n- ".join(["nothing was changed; mend this first:", *problems]))
         return result
 
+    def _resolved(self, names: list[str], host: dict[str, Any]) -> dict[str, Any]:
+        """The host's variables with these rendered, each on top of the ones before it; later tasks find them so."""
+        known, values = dict(host), {}
+        templar = self._with(known)
+        for name in names:
+            with suppress(AnsibleUndefinedVariable):  # what is not given is told by whoever needs it
+                if name in host:
+                    known[name] = values[name] = templar.template(host[name])
+        if hasattr(self, "register_host_variables"):  # before ansible-core 2.21 every use renders them anew
+            self.register_host_variables(values)
+        return known
+
     def _with(self, variables: dict[str, Any]) -> Any:
         return self._templar.copy_with_new_env(available_variables=variables)
 
@@ -55,7 +70,11 @@ class ActionModule(ActionBase):
         raise AnsibleActionFail(f"roles: there is no role {role}; it is looked for in roles_path")
 
     def _load(self, path: Path) -> dict[str, Any]:
-        return (self._loader.load_from_file(str(path), trusted_as_template=True) or {}) if path.is_file() else {}
+        return (
+            (self._loader.load_from_file(str(path), unsafe=True, trusted_as_template=True) or {})
+            if path.is_file()
+            else {}
+        )
 
     def _of_role(self, folder: Path, host: dict[str, Any]) -> list[str]:
         known = {**self._load(folder / "defaults" / "main.yml"), **host, **self._load(folder / "vars" / "main.yml")}

@@ -73,7 +73,8 @@ _value:
   description:
     - Options of M(opsmap.cloud.fly_machines). One group comes as C(process_group), C(count) and C(mount), several as C(groups).
       What nobody states is left out.
-    - Besides them C(services) of all groups, all C(regions), and C(conflicts), a list of what does not go together.
+    - Besides them C(services) of all groups, all C(regions), C(conflicts), a list of what does not go together, and
+      C(port_problems), a list of external ports that are none or that two services of a group share.
   type: dict
 """
 

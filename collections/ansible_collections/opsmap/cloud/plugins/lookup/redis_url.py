@@ -33,6 +33,10 @@ options:
   password:
     description: Password of the user. Needed for users other than V(default), whose passwords cannot be read.
     type: str
+  pro:
+    description: Whether the subscription is one of Pro.
+    type: bool
+    default: false
   private:
     description: Whether to give the endpoint that is reached from a peered network only.
     type: bool
@@ -76,7 +80,7 @@ class LookupModule(LookupBase):
     def run(self, terms: list[str], variables: dict[str, Any] | None = None, **kwargs: Any) -> list[str]:
         known = rendered(self._templar, variables, ("opsmap_redis_cloud_", "opsmap_api_", "opsmap_ca_"))
         self.set_options(var_options=known, direct=kwargs)
-        given = {name: self.get_option(name) for name in (*OPTIONS, "user", "password", "private")}
+        given = {name: self.get_option(name) for name in (*OPTIONS, "user", "password", "private", "pro")}
         pairs = [tuple(term.split("/", 1)) for term in terms]
         if not terms:
             pairs = [(self.get_option("subscription"), self.get_option("database"))]
@@ -92,7 +96,7 @@ class LookupModule(LookupBase):
                 "subscription", "subscription or database is missing", "give both, or subscription/database"
             )
         try:
-            return url(RedisCloud(given), pair[0], pair[1], given)
+            return url(RedisCloud(given, pro=bool(given["pro"])), pair[0], pair[1], given)
         except CloudError as error:
             if error.code == NOT_YET and check_mode:
                 return f"redis://{given['user']}@{pair[1]}.invalid:6379"

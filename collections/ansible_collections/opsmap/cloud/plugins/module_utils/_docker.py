@@ -1,30 +1,27 @@
 # Copyright: opsmap contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The Docker engine: building with BuildKit through its command line, the rest through its API."""
+"""The Docker engine, through its API."""
 
 from __future__ import annotations
 
 import base64
 import http.client
 import json
-import os
-import shutil
 import socket
-import subprocess
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
-from urllib.parse import quote
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, BinaryIO
+from urllib.parse import quote, urlencode
 
 from ansible_collections.opsmap.cloud.plugins.module_utils._errors import CloudError
 
-TAIL = 25  # lines of a failed build that are shown
+SILENCE = 600.0  # seconds without a byte after which the engine is given up
 
 
 class _UnixConnection(http.client.HTTPConnection):
     def __init__(self, path: str) -> None:
-        super().__init__("docker", timeout=600)
+        super().__init__("docker", timeout=SILENCE)
         self._path = path
 
     def connect(self) -> None:
@@ -33,57 +30,57 @@ class _UnixConnection(http.client.HTTPConnection):
         self.sock.connect(self._path)
 
 
-def find_builder(folders: str) -> str:
-    """A docker command that can use BuildKit: one with buildx, or one older than 23, which has it built in."""
-    seen = []
-    for folder in [*folders.split(os.pathsep), "/usr/bin"]:
-        command = shutil.which("docker", path=folder)
-        if not command or command in seen:
-            continue
-        seen.append(command)
-        if (
-            subprocess.run(  # pylint: disable=ansible-bad-function  # no AnsibleModule in the worker
-                [command, "buildx", "version"], capture_output=True, check=False
-            ).returncode
-            == 0
-        ):
-            return command
-        asked = [command, "version", "--format", "{{.Client.Version}}"]
-        answer = subprocess.run(  # pylint: disable=ansible-bad-function  # no AnsibleModule in the worker
-            asked, capture_output=True, text=True, check=False
-        )
-        version = answer.stdout.split(".")[0]
-        if version.isdigit() and int(version) < 23:
-            return command
-    problem = f"{', '.join(seen)} cannot use BuildKit" if seen else "there is no docker command"
-    raise CloudError(problem, "docker", "build", code="refused", hint="install docker-buildx (or docker.io)")
-
-
 class Engine:
     """One Docker engine at a socket."""
 
     def __init__(self, path: str) -> None:
         self.path = path
 
-    def call(
-        self, method: str, where: str, headers: dict[str, str] | None = None, accept: tuple[int, ...] = ()
-    ) -> tuple[int, str]:
-        """Status and text of an answer; CloudError for what is no success."""
+    @contextmanager
+    def answer(
+        self,
+        method: str,
+        where: str,
+        headers: dict[str, str] | None = None,
+        body: bytes | BinaryIO | Iterable[bytes] | None = None,
+        accept: tuple[int, ...] = (),
+    ) -> Iterator[http.client.HTTPResponse]:
+        """An open answer; CloudError for what is no success."""
         connection = _UnixConnection(self.path)
         try:
-            connection.request(method, where, headers=headers or {})
+            connection.request(method, where, body=body, headers=headers or {})
             answer = connection.getresponse()
-            text = answer.read().decode(errors="replace")
-        except OSError as error:
+            if answer.status >= 300 and answer.status not in accept:
+                text = answer.read().decode(errors="replace")
+                raise CloudError(_message(text), "docker", f"{method} {where.partition('?')[0]}", answer.status)
+            yield answer
+        except (OSError, http.client.HTTPException) as error:
             hint = "start Docker (make up does), or give docker_socket"
-            raise CloudError(
-                f"no answer at {self.path}: {error}", "docker", where, code="unreachable", hint=hint
-            ) from None
+            problem = f"no answer at {self.path}: {error or type(error).__name__}"
+            raise CloudError(problem, "docker", where.partition("?")[0], code="unreachable", hint=hint) from None
         finally:
             connection.close()
-        if answer.status >= 300 and answer.status not in accept:
-            raise CloudError(_message(text), "docker", f"{method} {where}", answer.status)
-        return answer.status, text
+
+    def call(
+        self,
+        method: str,
+        where: str,
+        headers: dict[str, str] | None = None,
+        accept: tuple[int, ...] = (),
+        body: bytes | None = None,
+    ) -> tuple[int, str]:
+        """Status and text of an answer."""
+        with self.answer(method, where, headers, body, accept) as answer:
+            return answer.status, answer.read().decode(errors="replace")
+
+    def stream(
+        self, where: str, headers: dict[str, str] | None = None, body: BinaryIO | bytes | None = None
+    ) -> Iterator[dict[str, Any]]:
+        """The messages of a long POST, as they come."""
+        with self.answer("POST", where, headers, body) as answer:
+            for line in answer:
+                if line.strip():
+                    yield json.loads(line)
 
     def image(self, reference: str) -> dict[str, Any] | None:
         """An image that the engine has, or None."""
@@ -91,8 +88,8 @@ class Engine:
         return None if status == 404 else json.loads(text)
 
     def labelled(self, label: str) -> str | None:
-        """Id of an image with a label, or None."""
-        filters = quote(json.dumps({"label": [label]}))
+        """Id of an image with a label and a name, or None: what has no name is a build that did not come to its end."""
+        filters = quote(json.dumps({"label": [label], "dangling": ["false"]}))
         found = json.loads(self.call("GET", f"/images/json?filters={filters}")[1])
         return found[0]["Id"] if found else None
 
@@ -101,21 +98,36 @@ class Engine:
         where = f"/images/{quote(image, safe=':')}/tag?repo={quote(repository, safe='')}&tag={quote(tag)}"
         self.call("POST", where)
 
-    def push(self, repository: str, tag: str, username: str, password: str) -> str:
+    def remove(self, image: str, steps: bool = False) -> None:
+        """Remove an image, and the steps that it was made by if that is said; nothing happens if it is gone or in use."""
+        self.call("DELETE", f"/images/{quote(image, safe=':/')}?noprune={int(not steps)}", accept=(404, 409))
+
+    def push(self, repository: str, tag: str, login: tuple[str, str], report: Callable[[str], None]) -> str:
         """Push, and give the digest under which the registry has it. The credentials travel in a header only."""
-        login = base64.urlsafe_b64encode(json.dumps({"username": username, "password": password}).encode()).decode()
-        where = f"/images/{quote(repository, safe='/:')}/push?tag={quote(tag)}"
-        text = self.call("POST", where, {"X-Registry-Auth": login})[1]
+        header = json.dumps({"username": login[0], "password": login[1]}).encode()
+        where = f"/images/{quote(repository, safe='/:')}/push?" + urlencode({"tag": tag})
         digest = ""
-        for line in text.splitlines():
-            said = json.loads(line)
+        for said in self.stream(where, {"X-Registry-Auth": base64.urlsafe_b64encode(header).decode()}):
             if said.get("error"):
                 hint = "the app must exist and the token must cover it" if "denied" in said["error"] else ""
                 raise CloudError(said["error"], "registry", f"push {repository}:{tag}", hint=hint)
+            if said.get("status") in ("Pushed", "Layer already exists"):
+                report(f"layer {said.get('id', '')}: {said['status'].lower()}")
             digest = (said.get("aux") or {}).get("Digest") or digest
         if not digest:
             raise CloudError("the engine did not tell the digest", "docker", f"push {repository}:{tag}")
         return digest
+
+    def file(self, image: str, path: str) -> bytes | None:
+        """A tar with one file of an image, or None; nothing of the image is run."""
+        body = json.dumps({"Image": image, "Cmd": ["none"], "NetworkDisabled": True}).encode()
+        made = json.loads(self.call("POST", "/containers/create", {"Content-Type": "application/json"}, body=body)[1])
+        try:
+            with self.answer("GET", f"/containers/{made['Id']}/archive?path={quote(path)}", accept=(404,)) as answer:
+                content = answer.read()
+                return None if answer.status == 404 else content
+        finally:
+            self.call("DELETE", f"/containers/{made['Id']}?force=1", accept=(404,))
 
 
 def _message(text: str) -> str:
@@ -123,38 +135,3 @@ def _message(text: str) -> str:
         return str(json.loads(text)["message"])
     except (ValueError, KeyError, TypeError):
         return text[:300]
-
-
-def build(
-    context: Path, params: dict[str, Any], names: list[str], labels: dict[str, str], report: Callable[[str], None]
-) -> None:
-    """Build a context; what fails is told with the end of the build's output."""
-    arguments = {**params["build_args"], **({"BASE": params["base_image"]} if params["base_image"] else {})}
-    command = [find_builder(os.environ.get("PATH", "")), "build", "--progress", "plain", "--file"]
-    command += [str(context / params["dockerfile"])]
-    for name in names:
-        command += ["--tag", name]
-    for key, value in arguments.items():
-        command += ["--build-arg", f"{key}={value}"]
-    for key, value in labels.items():
-        command += ["--label", f"{key}={value}"]
-    for key, file in params["build_secrets"].items():
-        command += ["--secret", f"id={key},src={file}"] if file else []
-    host = f"unix://{params['docker_socket']}"
-    process = subprocess.Popen(  # pylint: disable=ansible-bad-function  # no AnsibleModule in the worker
-        [*command, str(context)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env={**os.environ, "DOCKER_BUILDKIT": "1", "DOCKER_HOST": host, "BUILDX_NO_DEFAULT_ATTESTATIONS": "1"},
-    )
-    said: list[str] = []
-    for line in process.stdout or []:
-        said.append(line.rstrip())
-        if line.startswith("#") and (" [" in line[:6] or "DONE" in line):
-            report(line.strip()[:110])
-    if process.wait() != 0:
-        text = "\n".join(said[-TAIL:])
-        raise CloudError(
-            text, "docker", f"build {names[0]}", code="failed_state", hint="mend the Dockerfile or its source"
-        )

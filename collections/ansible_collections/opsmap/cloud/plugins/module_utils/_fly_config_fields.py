@@ -214,7 +214,7 @@ CONFIG = Struct(
         "stop_config": STOP,
         "standbys": SET,
         "dns": DNS,
-        "metrics": whole(plain("port", "path", "https")),
+        "metrics": whole(plain("port", "path", "https"), needs="port"),
         "statics": Items(
             whole(plain("guest_path", "url_prefix", "tigris_bucket", "index_document")), (_key("url_prefix"),)
         ),

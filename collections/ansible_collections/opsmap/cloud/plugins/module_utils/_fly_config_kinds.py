@@ -131,13 +131,15 @@ class Map:
 class Struct:
     """Fields by name. An undeclared field of ``owned`` goes away; any other stays as it is.
 
-    ignored: never compared. prepare: applied to both sides before they are compared.
+    ignored: never compared. prepare: applied to both sides before they are compared. needs: the field without which the
+    server refuses the rest; undeclared, the struct goes with it, and with what nobody knows in it.
     """
 
     fields: dict[str, Kind]
     owned: frozenset[str] = frozenset()
     ignored: frozenset[str] = frozenset()
     prepare: Callable[[dict[str, Any]], dict[str, Any]] = as_is
+    needs: str = ""
 
     def compare(self, wanted: Any, present: Any, where: str, found: Found) -> None:
         """Note the differences field by field."""
@@ -162,7 +164,8 @@ class Struct:
                 value = self.fields.get(key, UNKNOWN).merge(ours.get(key), value)
             if value is not None:
                 made[key] = value
-        return made or None
+        useless = wanted is None and self.needs and self.needs not in made
+        return None if useless else made or None
 
 
 @dataclass(frozen=True)

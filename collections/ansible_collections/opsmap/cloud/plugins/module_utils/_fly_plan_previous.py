@@ -52,14 +52,11 @@ def target(wanted: str, machines: list[Machine], versions: dict[str, Configs]) -
             raise bad_option("release", f"{wanted} is in no machine's history", f"give one of these: {listed}")
         return wanted
     current = max((metadata(machine).get(RELEASE, "") for machine in machines), default="")
-    found = [
-        before_current(versions.get(machine["id"]) or [], current)
-        for machine in machines
-        if metadata(machine).get(RELEASE, "") == current
-    ]
+    newest = [machine for machine in machines if metadata(machine).get(RELEASE, "") == current]
+    found = [before_current(versions.get(machine["id"]) or [], current) for machine in newest]
     earlier = [release for release in found if release is not None]
     if not earlier:
-        names = ", ".join(str(machine.get("name")) for machine in machines) or "the app"
+        names = ", ".join(str(machine.get("name")) for machine in newest) or "the app"
         reason = f"{names} has no release before {current or 'the current one'}"
         raise refused("put the previous release back", reason, "release a known good image instead")
     return max(earlier)

@@ -6,7 +6,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import combinations
 from typing import Any
+
+from ansible_collections.opsmap.cloud.plugins.module_utils._errors import CloudError
+from ansible_collections.opsmap.cloud.plugins.module_utils._fly_services import doors
 
 MAPS = ("env", "checks", "metadata", "guest")  # merged key by key; any other key of a config replaces
 REGION, GROUP = "ewr", "app"
@@ -24,7 +28,7 @@ def layered(*configs: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def options(file: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Options of fly_machines, besides ``services`` of all groups, all ``regions``, and ``conflicts``.
+    """Options of fly_machines, besides ``services`` of all groups, all ``regions``, ``conflicts`` and ``port_problems``.
 
     file: what the lookup fly_toml returned, empty without a file. given: KEYS as the caller has them; an empty value is not given.
     One group comes as ``process_group``, ``count`` and ``mount``, several as ``groups``. Keys that nobody states are left out.
@@ -49,6 +53,7 @@ def options(file: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]
         "services": [service for group in listed for service in group["config"].get("services") or []],
         "regions": list(dict.fromkeys(region for count in counts.values() for region in count)),
         "conflicts": conflicts(file, given),
+        "port_problems": [problem for group in listed for problem in port_problems(group)],
     }
     if len(listed) > 1:
         result |= {"groups": listed, "config": layered(common, mine), "files": shared}
@@ -77,6 +82,23 @@ def _counts(given: Mapping[str, Any], groups: Sequence[str], primary: str) -> di
 def _primary_first(count: Mapping[str, int], primary: str) -> dict[str, int]:
     """The first region is the primary one to fly_machines, with or without machines there."""
     return {primary: count.get(primary, 0), **count} if primary else dict(count)
+
+
+def port_problems(group: Mapping[str, Any]) -> list[str]:
+    """External ports of a group's services that are none, or that two of them share, each with the remedy."""
+    services, name = group["config"].get("services") or [], group["name"]
+    if not all(isinstance(service, Mapping) for service in services):
+        return [f"group {name}: a service is a mapping; give {{protocol, internal_port, ports}}"]
+    try:
+        found = doors(services)
+    except CloudError as error:
+        return [f"group {name}: {error.message}; {error.hint}"]
+    shared = (
+        f"group {name}: two services share one external port, {one}; give each its own"
+        for one, other in combinations(found, 2)
+        if one.protocol == other.protocol and one.first <= other.last and other.first <= one.last
+    )
+    return list(dict.fromkeys(shared))
 
 
 def conflicts(file: Mapping[str, Any], given: Mapping[str, Any]) -> list[str]:

@@ -1,7 +1,7 @@
 # Copyright: opsmap contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Typed calls of the Redis Cloud REST API, Essentials ("fixed") family."""
+"""Typed calls of the Redis Cloud REST API. Subscriptions and databases are of one family: Essentials ("fixed") or Pro."""
 
 from __future__ import annotations
 
@@ -36,9 +36,13 @@ Object = dict[str, Any]
 
 
 class RedisCloud:
-    """One account. Every method is one call (lists of databases: one a page); ``find_*`` gives None for a 404."""
+    """One account. Every method is one call (lists of databases: one a page); ``find_*`` gives None for a 404.
 
-    def __init__(self, params: Mapping[str, Any], clock: Clock | None = None) -> None:
+    pro: whether subscriptions and databases are those of Pro. The ids of the families have nothing to do with each other.
+    """
+
+    def __init__(self, params: Mapping[str, Any], clock: Clock | None = None, pro: bool = False) -> None:
+        self.base = "/subscriptions" if pro else "/fixed/subscriptions"
         for option in ("api_key", "api_secret_key"):
             if not params.get(option):
                 raise bad_option(option, "is empty", "give it, or set its environment variable")
@@ -57,6 +61,10 @@ class RedisCloud:
         """All Essentials plans of a provider."""
         query = {"provider": provider, "redisFlex": str(redis_flex).lower()}
         return self._list("/fixed/plans", "plans", "list plans", query)
+
+    def all_plans(self) -> list[Object]:
+        """All Essentials plans."""
+        return self._list("/fixed/plans", "plans", "list plans")
 
     def find_plan(self, plan_id: int) -> Object | None:
         """One plan; retired ones are not there any more."""
@@ -82,32 +90,32 @@ class RedisCloud:
         return found
 
     def subscriptions(self) -> list[Object]:
-        """All Essentials subscriptions."""
-        return self._list("/fixed/subscriptions", "subscriptions", "list subscriptions")
+        """All subscriptions of the family."""
+        return self._list(self.base, "subscriptions", "list subscriptions")
 
     def find_subscription(self, subscription: int) -> Object | None:
         """One subscription."""
-        where = path("/fixed/subscriptions/{id}", id=subscription)
+        where = self._subscription(subscription)
         found: Object | None = self.http.find(where, operation=f"get subscription {subscription}")
         return found
 
     def create_subscription(self, body: Object) -> Object:
         """Start making a subscription; gives the task."""
-        return self._task("POST", "/fixed/subscriptions", f"create subscription {body['name']}", body)
+        return self._task("POST", self.base, f"create subscription {body['name']}", body)
 
     def update_subscription(self, subscription: int, body: Object) -> Object:
         """Start changing a subscription; gives the task."""
-        where = path("/fixed/subscriptions/{id}", id=subscription)
+        where = self._subscription(subscription)
         return self._task("PUT", where, f"update subscription {subscription}", body)
 
     def delete_subscription(self, subscription: int) -> Object:
         """Start removing an empty subscription; gives the task."""
-        where = path("/fixed/subscriptions/{id}", id=subscription)
+        where = self._subscription(subscription)
         return self._task("DELETE", where, f"delete subscription {subscription}")
 
     def databases(self, subscription: int) -> list[Object]:
         """All databases of a subscription. A 404 means that there are none (any more)."""
-        where = path("/fixed/subscriptions/{id}/databases", id=subscription)
+        where = self._subscription(subscription) + "/databases"
         found: list[Object] = []
         while True:
             query = {"offset": len(found), "limit": PAGE}
@@ -121,32 +129,80 @@ class RedisCloud:
 
     def find_database(self, subscription: int, database: int) -> Object | None:
         """One database, with its password."""
-        found: Object | None = self.http.find(_database(subscription, database), operation=f"get database {database}")
+        found: Object | None = self.http.find(
+            self._database(subscription, database), operation=f"get database {database}"
+        )
         return found
 
     def create_database(self, subscription: int, body: Object) -> Object:
         """Start making a database; gives the task."""
-        where = path("/fixed/subscriptions/{id}/databases", id=subscription)
+        where = self._subscription(subscription) + "/databases"
         return self._task("POST", where, f"create database {body['name']}", body)
 
     def update_database(self, subscription: int, database: int, body: Object) -> Object:
         """Start changing a database; gives the task."""
-        return self._task("PUT", _database(subscription, database), f"update database {database}", body)
+        return self._task("PUT", self._database(subscription, database), f"update database {database}", body)
 
     def delete_database(self, subscription: int, database: int) -> Object:
         """Start removing a database; gives the task."""
-        return self._task("DELETE", _database(subscription, database), f"delete database {database}")
+        return self._task("DELETE", self._database(subscription, database), f"delete database {database}")
 
     def tags(self, subscription: int, database: int) -> dict[str, str]:
         """The tags of a database."""
-        where = _database(subscription, database) + "/tags"
+        where = self._database(subscription, database) + "/tags"
         return {tag["key"]: tag["value"] for tag in self._list(where, "tags", f"list tags of database {database}")}
 
     def replace_tags(self, subscription: int, database: int, tags: Mapping[str, str]) -> None:
         """Set exactly these tags; done when it returns, without a task."""
         body = {"tags": [{"key": key, "value": value} for key, value in tags.items()]}
-        where = _database(subscription, database) + "/tags"
+        where = self._database(subscription, database) + "/tags"
         self.http.call("PUT", where, operation=f"set tags of database {database}", body=body)
+
+    def access(self, kind: str) -> list[Object]:
+        """All objects of access control; ``kind`` is ``redisRules``, ``roles`` or ``users``."""
+        return self._list(path("/acl/{kind}", kind=kind), kind, f"list ACL {kind}")
+
+    def create_access(self, kind: str, body: Object) -> Object:
+        """Start making an object of access control; gives the task."""
+        return self._task("POST", path("/acl/{kind}", kind=kind), f"create in ACL {kind}: {body['name']}", body)
+
+    def update_access(self, kind: str, identifier: int, body: Object) -> Object:
+        """Start changing an object of access control; gives the task."""
+        where = path("/acl/{kind}/{id}", kind=kind, id=identifier)
+        return self._task("PUT", where, f"update {identifier} of ACL {kind}", body)
+
+    def delete_access(self, kind: str, identifier: int) -> Object:
+        """Start removing an object of access control; gives the task."""
+        where = path("/acl/{kind}/{id}", kind=kind, id=identifier)
+        return self._task("DELETE", where, f"delete {identifier} of ACL {kind}")
+
+    def upgrade_database(self, subscription: int, database: int, version: str) -> Object:
+        """Start raising the Redis version; gives the task."""
+        where = self._database(subscription, database) + "/upgrade"
+        return self._task("POST", where, f"upgrade database {database}", {"targetRedisVersion": version})
+
+    def upgrade_targets(self, subscription: int, database: int) -> list[str]:
+        """The Redis versions to which a database can be raised."""
+        where = self._database(subscription, database) + "/available-target-versions"
+        found = self._list(where, "targets", f"list versions for database {database}")
+        return [str(target["redisVersion"]) for target in found]
+
+    def back_up_database(self, subscription: int, database: int) -> Object:
+        """Start a backup to the database's backup path; gives the task."""
+        return self._task(
+            "POST", self._database(subscription, database) + "/backup", f"back up database {database}", {}
+        )
+
+    def pricing(self, subscription: int) -> list[Object]:
+        """What a Pro subscription costs, line by line."""
+        where = self._subscription(subscription) + "/pricing"
+        return self._list(where, "pricing", f"get pricing of subscription {subscription}")
+
+    def _subscription(self, subscription: int) -> str:
+        return self.base + path("/{id}", id=subscription)
+
+    def _database(self, subscription: int, database: int) -> str:
+        return self._subscription(subscription) + path("/databases/{id}", id=database)
 
     def _list(self, where: str, key: str, operation: str, query: Mapping[str, Any] | None = None) -> list[Object]:
         body = self.http.find(where, operation=operation, query=query)
@@ -156,7 +212,3 @@ class RedisCloud:
         repeatable = False if method == "POST" else None
         answer = self.http.call(method, where, operation=operation, body=body, repeatable=repeatable).body
         return answer if isinstance(answer, dict) else {}
-
-
-def _database(subscription: int, database: int) -> str:
-    return path("/fixed/subscriptions/{sid}/databases/{id}", sid=subscription, id=database)

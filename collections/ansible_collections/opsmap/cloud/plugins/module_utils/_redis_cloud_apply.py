@@ -12,7 +12,7 @@ from typing import Any
 from ansible_collections.opsmap.cloud.plugins.module_utils._once import make_once
 from ansible_collections.opsmap.cloud.plugins.module_utils._plan import Context, Handlers
 from ansible_collections.opsmap.cloud.plugins.module_utils._redis_cloud import RedisCloud
-from ansible_collections.opsmap.cloud.plugins.module_utils._redis_cloud_database import camel, canonical, changes
+from ansible_collections.opsmap.cloud.plugins.module_utils._redis_cloud_database import Family, canonical, changes
 from ansible_collections.opsmap.cloud.plugins.module_utils._redis_cloud_find import find_database, find_subscription
 from ansible_collections.opsmap.cloud.plugins.module_utils._redis_cloud_task import (
     end_of_creates,
@@ -84,6 +84,7 @@ class DatabaseWriter:
     client: RedisCloud
     params: Mapping[str, Any]
     context: Context
+    family: Family
     subscription: int = 0
     database: int | None = None
     patience: Patience = field(init=False)
@@ -94,14 +95,21 @@ class DatabaseWriter:
 
     def handlers(self) -> Handlers:
         """By the names that the plan uses."""
-        return {"create": self.create, "update": self.update, "tag": self.tag, "delete": self.delete}
+        return {
+            "create": self.create,
+            "upgrade": self.upgrade,
+            "update": self.update,
+            "tag": self.tag,
+            "backup": self.backup,
+            "delete": self.delete,
+        }
 
     def create(self, body: Object) -> None:
         """Make it, once, and wait until it is active."""
 
         def look() -> int | None:
             end_of_creates(self.client, self.patience)
-            found = find_database(self.client, self.subscription, self.params["name"], self.context, self.patience)
+            found = find_database(self.client, self.subscription, self.params, self.context, self.patience)
             return int(found["databaseId"]) if found else None
 
         def make() -> int | None:
@@ -120,6 +128,21 @@ class DatabaseWriter:
         perform(self.client, f"update {self.what}", lambda: start(self.subscription, identifier, body), self.patience)
         self._settle(body)
 
+    def upgrade(self, version: str) -> None:
+        """Raise the Redis version and wait until it is read back."""
+        start, identifier = self.client.upgrade_database, self._id()
+        perform(
+            self.client, f"upgrade {self.what}", lambda: start(self.subscription, identifier, version), self.patience
+        )
+        wait_active(
+            self._find, self.what, self.patience, lambda seen: str(seen.get("redisVersion")).startswith(version)
+        )
+
+    def backup(self) -> None:
+        """Make a backup where the database's backups go, and wait for its end."""
+        start, identifier = self.client.back_up_database, self._id()
+        perform(self.client, f"back up {self.what}", lambda: start(self.subscription, identifier), self.patience)
+
     def tag(self, tags: dict[str, str]) -> None:
         """Tags are set at once, without a task."""
         self.client.replace_tags(self.subscription, self._id(), tags)
@@ -132,7 +155,9 @@ class DatabaseWriter:
 
     def _settle(self, body: Object) -> None:
         def arrived(seen: Object) -> bool:
-            return not any(camel(option) in body for option in changes(self.params, canonical(seen)))
+            return not any(
+                self.family.key(option) in body for option in changes(self.family, self.params, canonical(seen))
+            )
 
         wait_active(self._find, self.what, self.patience, arrived)
         wait_active(

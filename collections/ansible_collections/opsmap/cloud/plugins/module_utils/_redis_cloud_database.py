@@ -1,16 +1,17 @@
 # Copyright: opsmap contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What an Essentials database is made of: its field table, its read-back differences and its limits."""
+"""What a database is made of, in each family: its field table, its read-back differences and its limits."""
 
 from __future__ import annotations
 
-import ipaddress
+import hashlib
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.opsmap.cloud.plugins.module_utils._errors import bad_option, refused
+from ansible_collections.opsmap.cloud.plugins.module_utils._errors import refused
 from ansible_collections.opsmap.cloud.plugins.module_utils._fields import Field, absent_is_empty, cidrs, differences
 from ansible_collections.opsmap.cloud.plugins.module_utils._secret import Secret
 
@@ -23,6 +24,7 @@ EVICTION += ["volatile-ttl", "noeviction"]
 ALERTS = ["dataset-size", "datasets-size", "throughput-higher-than", "throughput-lower-than", "latency"]
 ALERTS += ["syncsource-error", "syncsource-lag", "connections-limit"]
 EVERYWHERE = ["0.0.0.0/0"]
+PRIVATE = {"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"}
 MOVES_BY_ITSELF = (8, 4)  # from this version on the service upgrades minor versions of its own accord
 
 
@@ -36,7 +38,33 @@ def alert_set(value: Any) -> Any:
     return sorted((alert["name"], alert["value"]) for alert in value or [])
 
 
-FIELDS = [
+def number(value: Any) -> Any:
+    """Sizes come back as floats."""
+    return None if value is None else round(float(value), 3)
+
+
+def names(value: Any) -> Any:
+    """Modules by name, without order."""
+    return sorted(item["name"] if isinstance(item, dict) else item for item in value or [])
+
+
+def throughput(value: Any) -> Any:
+    """What is measured, and how much of it."""
+    return value and (value.get("by"), value.get("value"))
+
+
+def remote_backup(value: Any) -> Any:
+    """A backup's hour comes back as the morning's where there are two a day."""
+    if not value or not value.get("active", True):
+        return None
+    interval, hour = value.get("interval"), str(value.get("time_utc") or value.get("timeUTC") or "")
+    if interval == "every-12-hours" and hour:
+        hour = f"{int(hour.partition(':')[0]) % 12:02d}:00"
+    return interval, hour, value.get("storage_path") or value.get("destination")
+
+
+COMMON = [
+    Field("name"),
     Field("protocol", change="create"),
     Field("resp_version", at="respVersion"),
     Field("data_persistence", at="dataPersistence"),
@@ -46,37 +74,109 @@ FIELDS = [
     Field("enable_tls", at="security.enableTls"),
     Field("enable_default_user", at="security.enableDefaultUser"),
     Field("alerts", compare=alert_set),
-    Field("periodic_backup_path", at="periodicBackupPath", compare=absent_is_empty),
 ]
+
+
+@dataclass(frozen=True)
+class Family:
+    """Essentials or Pro. renamed: options that the API takes under another name than theirs in camel case."""
+
+    pro: bool
+    fields: list[Field]
+    renamed: Mapping[str, str]
+
+    def key(self, option: str) -> str:
+        """The name under which the API takes an option: ``enable_tls`` -> ``enableTls``."""
+        head, *tail = option.split("_")
+        return self.renamed.get(option, head + "".join(part.capitalize() for part in tail))
+
+
+ESSENTIALS = Family(
+    False, [*COMMON, Field("periodic_backup_path", at="periodicBackupPath", compare=absent_is_empty)], {}
+)
+PRO = Family(
+    True,
+    [
+        *COMMON,
+        Field("dataset_size_gb", at="datasetSizeInGb", compare=number),
+        Field("memory_limit_gb", at="memoryLimitInGb", compare=number),
+        Field("throughput", at="throughputMeasurement", compare=throughput),
+        Field("port", change="create"),
+        Field("modules", compare=names, change="create"),
+        Field("support_oss_cluster_api", at="supportOSSClusterApi"),
+        Field("auto_minor_version_upgrade", at="autoMinorVersionUpgrade"),
+        Field("remote_backup", at="backup", compare=remote_backup),
+    ],
+    {
+        "source_ips": "sourceIp",
+        "dataset_size_gb": "datasetSizeInGb",
+        "memory_limit_gb": "memoryLimitInGb",
+        "throughput": "throughputMeasurement",
+        "support_oss_cluster_api": "supportOSSClusterApi",
+    },
+)
+THROUGHPUT: Object = {
+    "by": {
+        "type": "str",
+        "choices": ["operations-per-second", "number-of-shards"],
+        "default": "operations-per-second",
+    },
+    "value": {"type": "int", "required": True},
+}
+REMOTE_BACKUP: Object = {
+    "active": {"type": "bool", "default": True},
+    "interval": {"type": "str", "choices": [f"every-{hours}-hours" for hours in (24, 12, 6, 4, 2, 1)]},
+    "time_utc": {"type": "str"},
+    "storage_type": {"type": "str", "choices": ["ftp", "aws-s3", "azure-blob-storage", "google-blob-storage"]},
+    "storage_path": {"type": "str"},
+}
+BUNDLED = 8  # from this major version on modules come with Redis, and are told although never asked for
+CERTIFICATES = "client_tls_certificates"
+FINGERPRINT = "opsmap-client-tls"  # tag: the service tells only whether there are certificates, not which
 NOT_AT_CREATION = ("enable_default_user",)  # ignored there, so an update follows
 
 
-def camel(option: str) -> str:
-    """The name under which the API takes an option: ``enable_tls`` -> ``enableTls``."""
-    head, *tail = option.split("_")
-    return head + "".join(part.capitalize() for part in tail)
-
-
 def canonical(database: Mapping[str, Any]) -> Object:
-    """A database with the two fields that read back elsewhere put at one place."""
+    """A database with the fields that read back elsewhere put at one place."""
     security = dict(database.get("security") or {})
     if "defaultUserEnabled" in security:
         security["enableDefaultUser"] = security.pop("defaultUserEnabled")
+    if set(security.get("sourceIps") or []) == PRIVATE:  # Pro without public access and without sources
+        security["sourceIps"] = EVERYWHERE
     backup = database.get("backup") or {}
-    backup_path = backup.get("destination") if backup.get("remoteBackupEnabled") else None
-    return {**database, "security": security, "periodicBackupPath": backup_path}
+    on = backup.get("remoteBackupEnabled", backup.get("enableRemoteBackup", False))
+    found: Object = {**database, "security": security, "periodicBackupPath": backup.get("destination") if on else None}
+    found["backup"] = backup if on else None
+    port = str(database.get("publicEndpoint") or "").rpartition(":")[2]
+    found["port"] = int(port) if port.isdigit() else None
+    return found
 
 
-def body(params: Mapping[str, Any], options: Iterable[str]) -> Object:
+def body(family: Family, params: Mapping[str, Any], options: Iterable[str]) -> Object:
     """The request's form of these options, as far as they are given."""
-    given = {camel(option): params[option] for option in options if params[option] is not None}
-    return {**given, "password": Secret(given["password"])} if "password" in given else given
+    given = {family.key(option): params[option] for option in options if params[option] is not None}
+    if "password" in given:
+        given["password"] = Secret(given["password"])
+    if family.key(CERTIFICATES) in given:
+        texts = given[family.key(CERTIFICATES)]
+        given[family.key(CERTIFICATES)] = [{"publicCertificatePEMString": text} for text in texts]
+    if "modules" in given:
+        given["modules"] = [{"name": name} for name in given["modules"]]
+    if "remoteBackup" in given:
+        named = {"time_utc": "timeUTC", "storage_type": "storageType", "storage_path": "storagePath"}
+        wanted = given["remoteBackup"].items()
+        given["remoteBackup"] = {named.get(key, key): value for key, value in wanted if value is not None}
+    return given
 
 
-def changes(params: Mapping[str, Any], database: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+def changes(family: Family, params: Mapping[str, Any], database: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
     """Options that differ from the (canonical) database: name -> (is, should be). Passwords are Secrets."""
-    what = f"database {params['name']}"
-    found = differences(what, FIELDS, dict(params), dict(database))
+    what, desired = f"database {params['name']}", dict(params)
+    if (_numbers(str(database.get("redisVersion") or "0")) or (0,))[0] >= BUNDLED:
+        desired["modules"] = None
+    if database.get("port") is None:  # not told yet
+        desired["port"] = None
+    found = differences(what, family.fields, desired, dict(database))
     security = database.get("security") or {}
     present, wanted = security.get("password"), params["password"]
     default_user = params["enable_default_user"]
@@ -84,63 +184,60 @@ def changes(params: Mapping[str, Any], database: Mapping[str, Any]) -> dict[str,
         default_user = security.get("enableDefaultUser", True)
     if wanted is not None and present not in (None, wanted) and default_user:  # without that user it is refused
         found["password"] = (Secret(present), Secret(wanted))
+    certificates, there = params[CERTIFICATES], bool(security.get("tlsClientAuthentication"))
+    if certificates is not None and bool(certificates) != there:
+        found[CERTIFICATES] = ("some" if there else "none", counted(certificates))
     return found
 
 
-def check_version(wanted: str | None, present: str | None) -> str | None:
-    """Compare by prefix; gives a warning where the service has moved on by itself, refuses any other difference."""
+def counted(certificates: list[str]) -> str:
+    """As the diff shows certificates."""
+    return f"{len(certificates)} ({fingerprint(certificates)})" if certificates else "none"
+
+
+def fingerprint(certificates: Iterable[str]) -> str:
+    """Equal for the same certificates, whatever their order and line ends. Lower case, as tags must be."""
+    texts = sorted("".join(text.split()) for text in certificates)
+    return hashlib.sha256("\n".join(texts).encode()).hexdigest()[:16]
+
+
+def tags_wanted(params: Mapping[str, Any], present: Mapping[str, str]) -> dict[str, str]:
+    """The tags that should be there, with the fingerprint of the client certificates among them."""
+    own = {key: value for key, value in present.items() if key != FINGERPRINT}
+    if params["tags"] is not None:
+        own = {key: str(value) for key, value in params["tags"].items()}
+    mark = present.get(FINGERPRINT)
+    if params["enable_tls"] is False:  # that erases them
+        mark = None
+    elif params[CERTIFICATES] is not None:
+        mark = fingerprint(params[CERTIFICATES]) if params[CERTIFICATES] else None
+    return {**own, FINGERPRINT: mark} if mark else own
+
+
+def upgrade(wanted: str | None, present: str | None, targets: Iterable[str]) -> tuple[str | None, str | None]:
+    """The version to upgrade to, if any, and a warning, if any. Versions are compared by prefix.
+
+    Refuses to go back, and what is none of the ``targets``; one that the service has raised by itself is a warning.
+    """
     if wanted is None or present is None:
-        return None
+        return None, None
     asked, running = _numbers(wanted), _numbers(present)
     if running[: len(asked)] == asked:
-        return None
-    if running > asked and running[:1] == asked[:1] and running >= MOVES_BY_ITSELF:
-        return f"redis_version is {present}, ahead of {wanted}: the service has upgraded it"
-    direction = "go back" if running > asked else "be raised by this module"
-    raise refused(
-        "change the Redis version",
-        f"redis_version is {present!r} and cannot {direction} to {wanted!r}",
-        f"set redis_version to {present}, or upgrade the database in the console"
-        if running < asked
-        else f"set redis_version to {present} or make a new database",
-    )
-
-
-def check_options(params: Mapping[str, Any]) -> None:
-    """Refuse what no plan can honour."""
-    name = params["name"]
-    if not re.fullmatch(r"[A-Za-z]([A-Za-z0-9-]{0,38}[A-Za-z0-9])?", name):
-        raise bad_option(
-            "name", f"{name!r} is no database name", "at most 40 letters, digits and dashes, starting with a letter"
+        return None, None
+    if running > asked:
+        if running[:1] == asked[:1] and running >= MOVES_BY_ITSELF:
+            return None, f"redis_version is {present}, ahead of {wanted}: the service has upgraded it"
+        raise refused(
+            "change the Redis version",
+            f"redis_version is {present!r} and cannot go back to {wanted!r}",
+            f"set redis_version to {present} or make a new database",
         )
-    if params["password"] is not None and not 0 < len(params["password"]) < 50:
-        raise bad_option("password", "is empty or too long", "give 1 to 49 characters")
-    for source in params["source_ips"] or []:
-        try:
-            ipaddress.IPv4Network(source, strict=False)
-        except ValueError:
-            raise bad_option("source_ips", f"{source!r} is no IPv4 network", "give CIDR, as 192.0.2.1/32") from None
-    for key, value in (params["tags"] or {}).items():
-        if (key, str(value)) != (key.lower(), str(value).lower()):
-            raise bad_option("tags", f"{key}: {value} has capital letters", "Redis Cloud takes lower-case tags only")
-    if params["redis_version"] is not None and not re.fullmatch(r"\d+(\.\d+){0,2}", params["redis_version"]):
-        raise bad_option("redis_version", f"{params['redis_version']!r} is no version", "give it as 7.4, in quotes")
-
-
-def check_plan(params: Mapping[str, Any], subscription: Mapping[str, Any]) -> None:
-    """Refuse what the subscription's plan does not offer, as far as it tells."""
-    wishes = (
-        ("data_persistence", params["data_persistence"] not in (None, "none"), "supportDataPersistence"),
-        ("replication", params["replication"], "supportReplication"),
-        ("enable_tls", params["enable_tls"], "supportSsl"),
-        ("periodic_backup_path", params["periodic_backup_path"], "supportInstantAndDailyBackups"),
-    )
-    for option, wished, key in wishes:
-        if wished and subscription.get(key) is False:
-            raise bad_option(option, "the subscription's plan does not support it", "choose a larger or paid plan")
-    limit = subscription.get("cidrAllowRules")
-    if limit and len(params["source_ips"] or []) > limit:
-        raise bad_option("source_ips", f"the plan allows {limit}", "give fewer networks or choose a larger plan")
+    offered = sorted(targets, key=_numbers)
+    fitting = [target for target in offered if _numbers(target)[: len(asked)] == asked]
+    if not fitting:
+        reason = f"redis_version is {present!r} and cannot be raised to {wanted!r}"
+        raise refused("change the Redis version", reason, f"it can be raised to: {', '.join(offered) or 'nothing'}")
+    return fitting[-1], None
 
 
 def _numbers(version: str) -> tuple[int, ...]:

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ansible_collections.opsmap.cloud.plugins.module_utils._errors import bad_option
@@ -35,18 +35,48 @@ def find_subscription(
 
 
 def find_database(
-    client: RedisCloud, subscription: int, name: str, context: Context, patience: Patience
+    client: RedisCloud, subscription: int, params: Mapping[str, Any], context: Context, patience: Patience
 ) -> Object | None:
-    """The database of that name, settled."""
+    """The database of the option ``database_id`` or ``name``, settled."""
+    identifier, name = params.get("database_id"), params["name"]
+    if identifier is None:
+        matches = [found for found in client.databases(subscription) if found.get("name") == name]
+    else:
+        found = client.find_database(subscription, identifier)
+        if found is None and params["state"] == "present":
+            raise bad_option("database_id", f"there is no database {identifier}", "correct it or leave it out")
+        matches = [found] if found else []
     return settle(
-        [found for found in client.databases(subscription) if found.get("name") == name],
+        matches,
         "databaseId",
         lambda identifier: client.find_database(subscription, identifier),
         f"database {name}",
-        "another name",
+        "database_id",
         context,
         patience,
     )
+
+
+def database_ids(clients: Iterable[RedisCloud], named: Iterable[str], may_miss: bool) -> dict[str, Object | None]:
+    """Ids of databases that are named ``subscription/database``, looked for in one family after the other.
+
+    None for one that is not there, if it may miss.
+    """
+    found: dict[str, Object | None] = dict.fromkeys(named)
+    for client in clients:
+        missing = {both.partition("/")[0] for both, ids in found.items() if ids is None}
+        holders = [each for each in client.subscriptions() if each.get("name") in missing] if missing else []
+        for holder in [each for each in holders if each.get("status") != "deleting"]:
+            for database in client.databases(holder["id"]):
+                both = f"{holder['name']}/{database.get('name')}"
+                if found.get(both):
+                    raise bad_option("rules", f"{both} is there more than once", "rename one of the subscriptions")
+                if both in found:
+                    found[both] = {"subscriptionId": holder["id"], "databaseId": database["databaseId"]}
+    absent = [both for both, ids in found.items() if ids is None]
+    if absent and not may_miss:
+        raise bad_option("rules", f"there is no database {absent[0]}", "make it with redis_cloud_database first")
+    return found
 
 
 def observe_subscription(client: RedisCloud, params: Mapping[str, Any], context: Context) -> Object:

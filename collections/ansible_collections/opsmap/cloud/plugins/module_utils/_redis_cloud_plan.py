@@ -13,6 +13,7 @@ from ansible_collections.opsmap.cloud.plugins.module_utils._errors import CloudE
 
 Object = dict[str, Any]
 
+SUPPORT = {"persistence": "supportDataPersistence", "tls": "supportSsl"}  # a subscription does not tell all of them
 AVAILABILITY = {"none": "no replication", "single-zone": "single-zone", "multi-zone": "multi-zone"}
 
 
@@ -32,6 +33,8 @@ def price(plan: Mapping[str, Any]) -> str:
 def described(plan: Mapping[str, Any]) -> str:
     """A plan as the operator reads it in lists of candidates."""
     flex = ", Redis Flex" if plan.get("redisFlex") else ""
+    flex += ", no persistence" if plan.get("supportDataPersistence") is False else ""
+    flex += ", no TLS" if plan.get("supportSsl") is False else ""
     return (
         f"{plan.get('size'):g} {plan.get('sizeMeasurementUnit')} in {plan.get('provider')} {plan.get('region')}, "
         f"{plan.get('availability')}{flex}: {price(plan)}"
@@ -53,6 +56,7 @@ def fits(params: Mapping[str, Any], plan: Mapping[str, Any]) -> bool:
         and abs(megabytes(f"{plan.get('size')}{plan.get('sizeMeasurementUnit')}") - megabytes(params["size"])) < 1
         and (availability is None or str(plan.get("availability")).lower() == AVAILABILITY[availability])
         and bool(plan.get("redisFlex")) == params["redis_flex"]
+        and all(params.get(option) in (None, plan.get(key, params.get(option))) for option, key in SUPPORT.items())
     )
 
 
@@ -65,7 +69,9 @@ def choose(params: Mapping[str, Any], plans: list[Object]) -> Object:
         return payable[0]
     if len(payable) > 1:
         raise bad_option(
-            "size", f"several plans match: {listed(payable)}", "give availability, or a max_price that leaves one"
+            "size",
+            f"several plans match: {listed(payable)}",
+            "give availability, persistence, tls, or a max_price that leaves one",
         )
     if matching:
         raise bad_option("max_price", f"{ceiling:g} is below every match: {listed(matching)}", "raise it")
@@ -84,11 +90,12 @@ def _no_match(params: Mapping[str, Any], plans: list[Object]) -> CloudError:
         )
     asked = " ".join(str(params[key]) for key in ("size", "availability") if params.get(key))
     flex = " with redis_flex" if params["redis_flex"] else ""
+    flex += "".join(f" {'with' if params[key] else 'without'} {key}" for key in SUPPORT if params.get(key) is not None)
     return bad_option("size", f"no plan offers {asked}{flex}", f"the candidates are: {listed(in_region)}")
 
 
-def payment(params: Mapping[str, Any], plan: Mapping[str, Any], methods: list[Object]) -> Object:
-    """The part of the create body that pays for the plan."""
+def payment(params: Mapping[str, Any], plan: Mapping[str, Any], methods: list[Object], costs: str = "") -> Object:
+    """The part of the create body that pays for the plan. costs: what of it is said when no method is clear."""
     given = params.get("payment_method_id")
     if not plan.get("price"):
         if given is not None:
@@ -100,7 +107,7 @@ def payment(params: Mapping[str, Any], plan: Mapping[str, Any], methods: list[Ob
     if given is None and len(methods) != 1:
         raise bad_option(
             "payment_method_id",
-            f"the plan costs {price(plan)} and the account has {len(methods)} payment methods",
+            f"{costs or 'the plan costs ' + price(plan)} and the account has {len(methods)} payment methods",
             f"choose one of: {known}" if known else "enter a card in the console, or use payment_method marketplace",
         )
     if given is not None and given not in [item["id"] for item in methods]:

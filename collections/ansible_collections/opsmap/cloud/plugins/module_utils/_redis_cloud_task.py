@@ -66,6 +66,12 @@ def task_error(operation: str, task: Object) -> CloudError:
 
 def follow(client: RedisCloud, task: Object, operation: str, patience: Patience) -> int | None:
     """Wait for the end of a task; gives the id of what it was about."""
+    resource = response_of(client, task, operation, patience).get("resourceId")
+    return int(resource) if resource is not None else None
+
+
+def response_of(client: RedisCloud, task: Object, operation: str, patience: Patience) -> Object:
+    """Wait for the end of a task; gives what it answers."""
     identifier = str(task.get("taskId") or "")
     if not identifier:
         raise CloudError("the answer holds no taskId", SERVICE, operation, code="unexpected_answer")
@@ -81,8 +87,7 @@ def follow(client: RedisCloud, task: Object, operation: str, patience: Patience)
     response = ended.get("response") or {}
     if ended.get("status") == "processing-error" or response.get("error"):
         raise task_error(operation, ended)
-    resource = response.get("resourceId")
-    return int(resource) if resource is not None else None
+    return dict(response)
 
 
 def perform(client: RedisCloud, operation: str, start: Callable[[], Object], patience: Patience) -> int | None:

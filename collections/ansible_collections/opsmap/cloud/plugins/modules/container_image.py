@@ -10,26 +10,37 @@ module: container_image
 short_description: Build an image when its inputs are new, push it, and tell its digest
 version_added: 0.1.0
 description:
-  - The tag is a hash of everything that goes in (files, build arguments, Dockerfile, name of the base image), so an image is
-    built once for the same inputs, on whatever machine.
-  - Several folders may make up one context, each under its name, beside the source at the root. When the source has
-    a C(poetry.lock), the locked requirements are exported into the context as C(requirements.txt).
-  - Builds with BuildKit through the C(docker) command; pushes through the engine's API, so that the password is in no file
-    and no argument list.
+  - The tag is a hash of everything that goes in (files after C(.dockerignore), build arguments, Dockerfile, lock of the
+    requirements, and the id of every image that the Dockerfile starts from), so an image is built once for the same inputs,
+    on whatever machine. Present in the registry under that tag, nothing is built and nothing pushed.
+  - Several folders may make up one context, each under its name, beside the source at the root. A folder's own
+    C(.dockerignore) says what of it stays out. Files that hold secrets by their name (C(.env), C(id_rsa) and such) stay out
+    always, and a private key stops the build.
+  - With a C(poetry.lock) or C(uv.lock) in the source, the locked requirements are exported with their hashes into the context as
+    C(requirements.txt). A lock that is older than its C(pyproject.toml) is an error, in check mode too.
+  - Builds with BuildKit through the C(docker) command where one can, else through the engine's API. Pushes through the
+    engine's API, so that the password is in no file and no argument list.
+  - The image gets the labels C(org.opencontainers.image.revision), C(.source), C(.base.name) and C(.base.digest), and
+    C(dev.opsmap.inputs) and C(dev.opsmap.dirty), of the first build of these inputs.
+  - A bill of materials (CycloneDX) is stored in the repository under the image's tag with C(.sbom) behind it.
 options:
   repository:
     description: Registry and name, such as V(registry.fly.io/supercog-agents); without O(push) a plain name.
     type: str
-    required: true
+  image:
+    description:
+      - An image that exists, V(name@sha256:...) or V(name:tag), to be deployed as it is. It must be in its registry.
+      - The credentials are used if it is in the registry of O(repository).
+    type: str
   source:
-    description: Folder that becomes the root of the context.
+    description: Folder that becomes the root of the context, or V(git+URL#REVISION[:FOLDER]).
     type: path
   contexts:
-    description: More folders, by the name of the folder in the context.
+    description: More folders or git references, by the name of the folder in the context.
     type: dict
     default: {}
   files:
-    description: More files, name in the context to path.
+    description: More files, name in the context to path. One of them may be the Dockerfile.
     type: dict
     default: {}
   dockerfile:
@@ -40,17 +51,37 @@ options:
     description: Image to build from, given to the Dockerfile as the argument E(BASE).
     type: str
   build_args:
-    description: Build arguments. Not for secrets, they stay in the image.
+    description: Build arguments. They stay in the image's history, so one that is called like a secret is refused.
     type: dict
     default: {}
   build_secrets:
     description: Files that the build may read and that stay in no layer, by id. An empty path is left out.
     type: dict
     default: {}
+  secret_values:
+    description:
+      - Secrets that the build may read and that stay in no layer, by id; each at least 6 characters long.
+      - Every layer, the history and the config are searched for them after the build; an image that holds one is removed.
+    type: dict
+    default: {}
   labels:
     description: Labels of the image. They do not count as inputs.
     type: dict
     default: {}
+  platforms:
+    description: Platform to build for, such as V([linux/amd64]); that of the engine if empty. Only one is supported.
+    type: list
+    elements: str
+    default: []
+  builder:
+    description: V(auto) takes BuildKit if a docker command can use it, else the V(legacy) API.
+    type: str
+    choices: [auto, buildkit, legacy]
+    default: auto
+  sbom:
+    description: Whether to make a bill of materials and store it with the image.
+    type: bool
+    default: true
   push:
     description: Whether to push to the registry. Without it the image stays in the engine.
     type: bool
@@ -63,9 +94,13 @@ options:
     description: Password of the registry. On Fly.io it is the API token.
     type: str
   poetry:
-    description: Command to export requirements with.
+    description: Command to export the requirements of a C(poetry.lock) with; it needs the plugin C(poetry-plugin-export).
     type: str
     default: poetry
+  uv:
+    description: Command to export the requirements of a C(uv.lock) with.
+    type: str
+    default: uv
   docker_socket:
     description: Socket of the Docker engine.
     type: path
@@ -85,11 +120,27 @@ EXAMPLES = r"""
       shared: examples/supercog/shared
     registry_password: "{{ fly_token }}"
   register: image
+
+- name: Build a revision of a repository, with a token that its build needs
+  opsmap.cloud.container_image:
+    repository: registry.fly.io/supercog-agents
+    source: git+https://git.example.com/supercog/engine#v1.4.0:service
+    secret_values:
+      index_token: "{{ vault_index_token }}"
+    registry_password: "{{ fly_token }}"
+
+- name: Take an image that somebody else has built
+  opsmap.cloud.container_image:
+    repository: registry.fly.io/supercog-agents
+    image: registry.fly.io/supercog-agents@sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+    registry_password: "{{ fly_token }}"
 """
 
 RETURN = r"""
 resource:
-  description: The image. C(resource.reference) is what to deploy; it is by digest when the image is in a registry.
+  description:
+    - The image. C(resource.reference) is what to deploy; it is by digest when the image is in a registry.
+    - C(resource.sbom) is where the bill of materials is in the registry, or its path on this machine without O(push).
   returned: always
   type: dict
   sample:
@@ -98,6 +149,7 @@ resource:
     inputs: 1f0c9a7be2d3044e
     digest: "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
     reference: registry.fly.io/supercog-agents@sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+    sbom: registry.fly.io/supercog-agents:inputs-1f0c9a7be2d3044e.sbom
 plan:
   description: The steps that were made, or would be in check mode.
   returned: always
@@ -106,20 +158,22 @@ plan:
   sample: ["build registry.fly.io/supercog-agents:inputs-1f0c9a7be2d3044e", "push it"]
 """
 
-import fcntl
-import os
-import shutil
-import tempfile
-from pathlib import Path
 from typing import Any
 
-from ansible_collections.opsmap.cloud.plugins.module_utils import _docker, _image_context, _registry
+from ansible_collections.opsmap.cloud.plugins.module_utils import (
+    _docker,
+    _image_context,
+    _image_make,
+    _image_seal,
+)
 from ansible_collections.opsmap.cloud.plugins.module_utils._module import run_module
 from ansible_collections.opsmap.cloud.plugins.module_utils._plan import Context, Plan, converge
+from ansible_collections.opsmap.cloud.plugins.module_utils._registry import Registry
 
 SPEC: dict[str, Any] = {
     "argument_spec": {
-        "repository": {"type": "str", "required": True},
+        "repository": {"type": "str"},
+        "image": {"type": "str"},
         "source": {"type": "path"},
         "contexts": {"type": "dict", "default": {}},
         "files": {"type": "dict", "default": {}},
@@ -127,27 +181,33 @@ SPEC: dict[str, Any] = {
         "base_image": {"type": "str"},
         "build_args": {"type": "dict", "default": {}},
         "build_secrets": {"type": "dict", "default": {}, "no_log": False},
+        "secret_values": {"type": "dict", "default": {}, "no_log": True},
         "labels": {"type": "dict", "default": {}},
+        "platforms": {"type": "list", "elements": "str", "default": []},
+        "builder": {"type": "str", "choices": ["auto", "buildkit", "legacy"], "default": "auto"},
+        "sbom": {"type": "bool", "default": True},
         "push": {"type": "bool", "default": True},
         "registry_username": {"type": "str", "default": "x"},
         "registry_password": {"type": "str", "no_log": True},
         "poetry": {"type": "str", "default": "poetry"},
+        "uv": {"type": "str", "default": "uv"},
         "docker_socket": {"type": "path", "default": "/var/run/docker.sock"},
     },
-    "required_if": [("push", True, ("registry_password",))],
-    "required_one_of": [("source", "contexts")],
+    "required_one_of": [("repository", "image")],
+    "mutually_exclusive": [("image", "source"), ("image", "contexts")],
 }
 
 
 def validate(params: dict[str, Any]) -> None:
     """Refuse what can be known to be wrong before anything is asked."""
+    _image_seal.check(params)
     _image_context.check(params)
 
 
 def plan(params: dict[str, Any], observed: dict[str, Any] | None) -> Plan:
     """Steps to the image. ``observed``: its inputs, digest in the registry (or engine), and whether the engine has it."""
     seen = observed or {}
-    name = f"{params['repository']}:inputs-{seen.get('inputs', '')}"
+    name = params["image"] or f"{params['repository']}:inputs-{seen.get('inputs', '')}"
     result = Plan(after={"image": name})
     if seen.get("digest"):
         return result
@@ -163,59 +223,70 @@ def plan(params: dict[str, Any], observed: dict[str, Any] | None) -> Plan:
 def run(params: dict[str, Any], context: Context) -> dict[str, Any]:
     """Converge one image."""
     validate(params)
-    engine, repository = _docker.Engine(params["docker_socket"]), params["repository"]
-    inputs = _image_context.inputs(params)
-    tag, label = f"inputs-{inputs}", f"dev.opsmap.inputs={inputs}"
+    if params["image"]:
+        found = _image_make.existing(params)
+        return converge(lambda: found, lambda seen: plan(params, seen), lambda made: None, lambda seen: found, context)
+    return _Image(params, context).converge()
 
-    def in_registry() -> str | None:
-        return _registry.digest(repository, tag, params["registry_username"], params["registry_password"])
 
-    def observe() -> dict[str, Any]:
-        digest = in_registry() if params["push"] else (engine.image(f"{repository}:{tag}") or {}).get("Id")
-        local = None if digest else engine.labelled(label)
-        return {"inputs": inputs, "digest": digest, "local": local}
+class _Image:
+    """One image, while it is looked up and made."""
 
-    def carry_out(made: Plan) -> None:
-        with _Lock(inputs):  # two services may want one image at once
-            local = engine.labelled(label)
+    def __init__(self, params: dict[str, Any], context: Context) -> None:
+        self.params, self.context = params, context
+        self.engine = _docker.Engine(params["docker_socket"])
+        platforms = params["platforms"]
+        self.recipe = _image_context.read(params, lambda name: _image_make.identity(self.engine, platforms, name))
+        self.repository, self.tag = params["repository"], f"inputs-{self.recipe.inputs}"
+        self.login = (params["registry_username"], params["registry_password"] or "")
+        self.registry = Registry(self.repository, *self.login)
+        self.warnings: list[str] = []
+
+    def converge(self) -> dict[str, Any]:
+        """Look, plan, make."""
+        result = converge(self.observe, lambda seen: plan(self.params, seen), self.make, self.present, self.context)
+        return result | ({"warnings": self.warnings} if self.warnings else {})
+
+    def observe(self) -> dict[str, Any]:
+        """What is there. A lock that is too old is found here, so in check mode too."""
+        if self.params["push"]:
+            digest = self.registry.digest(self.tag)
+        else:
+            digest = (self.engine.image(f"{self.repository}:{self.tag}") or {}).get("Id")
+        local = None if digest else self.engine.labelled(f"{_image_make.INPUTS}={self.recipe.inputs}")
+        if not digest and not local:
+            _image_make.check_lock(self.params, self.recipe)
+        return {"inputs": self.recipe.inputs, "digest": digest, "local": local}
+
+    def make(self, made: Plan) -> None:
+        """Build or tag, then push; the bill of materials first, because the image's tag is what says that all is there."""
+        name = f"{self.repository}:{self.tag}"
+        with _image_make.Lock(self.recipe.inputs):  # two services may want one image at once
+            local = self.engine.labelled(f"{_image_make.INPUTS}={self.recipe.inputs}")
             if local:
-                engine.tag(local, repository, tag)
+                self.engine.tag(local, self.repository, self.tag)
             else:
-                context.report(f"build {repository}:{tag}")
-                _build(params, f"{repository}:{tag}", inputs, context)
-            if params["push"]:
-                context.report(f"push {repository}:{tag}")
-                engine.push(repository, tag, params["registry_username"], params["registry_password"])
+                self.context.report(f"build {name}")
+                _image_make.build(self.params, self.recipe, self.engine, self.context)
+            if self.params["sbom"]:
+                self.warnings += _image_make.bill(self.params, self.recipe, self.engine, self.registry)
+            if self.params["push"]:
+                self.context.report(f"push {name}")
+                self.engine.push(self.repository, self.tag, self.login, self.context.report)
 
-    def present(observed: dict[str, Any]) -> dict[str, Any]:
-        digest = observed["digest"]
-        by_digest = f"{repository}@{digest}" if params["push"] and digest else f"{repository}:{tag}"
-        return {"repository": repository, "tag": tag, "inputs": inputs, "digest": digest, "reference": by_digest}
-
-    return converge(observe, lambda observed: plan(params, observed), carry_out, present, context)
-
-
-def _build(params: dict[str, Any], name: str, inputs: str, context: Context) -> None:
-    folder = Path(tempfile.mkdtemp(prefix="opsmap-context-"))
-    try:
-        _image_context.lay_out(params, folder)
-        _docker.build(folder, params, [name], {**params["labels"], "dev.opsmap.inputs": inputs}, context.report)
-    finally:
-        shutil.rmtree(folder)
-
-
-class _Lock:
-    """One build of the same inputs at a time on this machine."""
-
-    def __init__(self, inputs: str) -> None:
-        self._path = Path(tempfile.gettempdir()) / f"opsmap-build-{os.getuid()}-{inputs}.lock"
-
-    def __enter__(self) -> None:
-        self._file = self._path.open("w")
-        fcntl.flock(self._file, fcntl.LOCK_EX)
-
-    def __exit__(self, *_: object) -> None:
-        self._file.close()
+    def present(self, observed: dict[str, Any]) -> dict[str, Any]:
+        """The image as the result shows it."""
+        digest, push = observed["digest"], self.params["push"]
+        kept = _image_make.cache("sbom") / f"{self.tag}.cdx.json"
+        bill = f"{self.repository}:{self.tag}.sbom" if push else str(kept) if kept.is_file() else None
+        return {
+            "repository": self.repository,
+            "tag": self.tag,
+            "inputs": self.recipe.inputs,
+            "digest": digest,
+            "reference": f"{self.repository}@{digest}" if push and digest else f"{self.repository}:{self.tag}",
+            "sbom": bill if self.params["sbom"] else None,
+        }
 
 
 def main() -> None:

@@ -24,14 +24,18 @@ options:
     description: Name of the database, unique in the subscription.
     type: str
     required: true
+  database_id:
+    description: Id of the database, to rename it.
+    type: int
   protocol:
     description: What the database speaks. Fixed when it is made; the plan's default when not given.
     type: str
     choices: [stack, redis, memcached]
   redis_version:
     description:
-      - Version to make the database with, such as V(7.4). V(7) is any 7.
-      - Another version of an existing database is refused; one that the service has upgraded by itself is a warning.
+      - Version of Redis, such as V(7.4). V(7) is any 7.
+      - An existing database is upgraded to a later one that the service offers. It never goes back; one that the service has
+        upgraded by itself is a warning.
     type: str
   resp_version:
     description: Version of the wire protocol.
@@ -69,8 +73,14 @@ options:
     type: list
     elements: str
   enable_tls:
-    description: Whether TLS is spoken, on the same port; plaintext is refused then.
+    description: Whether TLS is spoken, on the same port; plaintext is refused then. Turning it off erases client certificates.
     type: bool
+  client_tls_certificates:
+    description:
+      - Certificates in PEM of clients or their authorities, as an exact set. With any, clients must show one. None with an empty list.
+      - The service does not give them back. A tag of the database, C(opsmap-client-tls), holds a fingerprint by which they are compared.
+    type: list
+    elements: str
   password:
     description: Password of the user V(default), at most 49 characters. The service makes one when not given.
     type: str
@@ -105,6 +115,10 @@ options:
   periodic_backup_path:
     description: Where a backup goes every 24 hours. An empty string ends backups.
     type: str
+  final_backup:
+    description: Whether a database with a backup path is backed up before it is removed. If that fails, it stays.
+    type: bool
+    default: true
   state:
     description: Whether the database should be there. A removed one cannot be recovered.
     type: str
@@ -157,19 +171,18 @@ plan:
 from typing import Any
 
 from ansible_collections.opsmap.cloud.plugins.module_utils import _redis_cloud_database as database
-from ansible_collections.opsmap.cloud.plugins.module_utils._errors import bad_option, refused
+from ansible_collections.opsmap.cloud.plugins.module_utils import _redis_cloud_limits as limits
 from ansible_collections.opsmap.cloud.plugins.module_utils._module import WAIT_OPTIONS, run_module
-from ansible_collections.opsmap.cloud.plugins.module_utils._plan import Context, Plan, apply, converge
-from ansible_collections.opsmap.cloud.plugins.module_utils._redis_cloud import OPTIONS, RedisCloud
-from ansible_collections.opsmap.cloud.plugins.module_utils._redis_cloud_apply import DatabaseWriter
-from ansible_collections.opsmap.cloud.plugins.module_utils._redis_cloud_find import find_database, find_subscription
-from ansible_collections.opsmap.cloud.plugins.module_utils._secret import scrubbed
+from ansible_collections.opsmap.cloud.plugins.module_utils._plan import Context, Plan
+from ansible_collections.opsmap.cloud.plugins.module_utils._redis_cloud import OPTIONS
+from ansible_collections.opsmap.cloud.plugins.module_utils._redis_cloud_database_plan import plan_database, run_database
 
 SPEC: dict[str, Any] = {
     "argument_spec": {
         "subscription": {"type": "str"},
         "subscription_id": {"type": "int"},
         "name": {"type": "str", "required": True},
+        "database_id": {"type": "int"},
         "protocol": {"type": "str", "choices": ["stack", "redis", "memcached"]},
         "redis_version": {"type": "str"},
         "resp_version": {"type": "str", "choices": ["resp2", "resp3"]},
@@ -178,6 +191,7 @@ SPEC: dict[str, Any] = {
         "replication": {"type": "bool"},
         "source_ips": {"type": "list", "elements": "str"},
         "enable_tls": {"type": "bool"},
+        "client_tls_certificates": {"type": "list", "elements": "str"},
         "password": {"type": "str", "no_log": True},
         "enable_default_user": {"type": "bool"},
         "alerts": {
@@ -190,6 +204,7 @@ SPEC: dict[str, Any] = {
         },
         "tags": {"type": "dict"},
         "periodic_backup_path": {"type": "str"},
+        "final_backup": {"type": "bool", "default": True},
         "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
         "confirm_destroy": {"type": "str"},
         **OPTIONS,
@@ -201,89 +216,18 @@ SPEC: dict[str, Any] = {
 
 def validate(params: dict[str, Any]) -> None:
     """Refuse what can be known to be wrong before anything is asked."""
-    database.check_options(params)
+    limits.check_options(params)
 
 
 def plan(params: dict[str, Any], observed: dict[str, Any] | None) -> Plan:
     """Steps from the observed database to the desired one."""
-    seen = observed or {}
-    name, current = params["name"], seen.get("database")
-    if params["state"] == "absent":
-        result = Plan(before={"name": name} if current else {})
-        if current:
-            if params["confirm_destroy"] != name:
-                raise bad_option("confirm_destroy", f"is not {name!r}", "give the database's name to remove it")
-            result.add("delete", f"delete database {name} with all its data")
-        return result
-    database.check_plan(params, seen.get("subscription") or {})
-    result = _creation(params) if current is None else _change(params, database.canonical(current))
-    _tags(params, {} if current is None else seen.get("tags") or {}, result)
-    return result
-
-
-def _creation(params: dict[str, Any]) -> Plan:
-    name = params["name"]
-    options = ["name", "redis_version", "password", *(field.name for field in database.FIELDS)]
-    given = {option: params[option] for option in options if params[option] is not None}
-    result = Plan(after={key: "********" if key == "password" else value for key, value in given.items()})
-    at_once = [option for option in given if option not in database.NOT_AT_CREATION]
-    result.add("create", f"create database {name}", body=database.body(params, at_once))
-    if params["enable_default_user"] is False:
-        follow_up = database.body(params, database.NOT_AT_CREATION)
-        result.add("update", f"update database {name}: enable_default_user", body=follow_up)
-    return result
-
-
-def _change(params: dict[str, Any], current: dict[str, Any]) -> Plan:
-    name = params["name"]
-    if current.get("status") == "error":
-        raise refused(f"change database {name}", "it is in the state 'error'", "remove it, or ask the vendor's support")
-    warning = database.check_version(params["redis_version"], current.get("redisVersion"))
-    found = database.changes(params, current)
-    result = Plan({"name": name}, {"name": name}, warnings=[warning] if warning else [])
-    for option, (present, wanted) in found.items():
-        secret = option == "password"
-        result.before[option], result.after[option] = ("(other)", "********") if secret else (present, wanted)
-    if found:
-        result.add("update", f"update database {name}: {', '.join(found)}", body=database.body(params, found))
-    return result
-
-
-def _tags(params: dict[str, Any], present: dict[str, str], result: Plan) -> None:
-    wanted = params["tags"] and {key: str(value) for key, value in params["tags"].items()}
-    if params["tags"] is not None and wanted != present:
-        result.before["tags"], result.after["tags"] = present, wanted
-        result.add("tag", f"set tags of database {params['name']}", tags=wanted)
+    return plan_database(database.ESSENTIALS, params, observed)
 
 
 def run(params: dict[str, Any], context: Context) -> dict[str, Any]:
     """Converge one database."""
     validate(params)
-    client = RedisCloud(params, context.clock)
-    writer = DatabaseWriter(client, params, context)
-
-    def observe() -> dict[str, Any]:
-        patience = context.patience(params)
-        subscription = find_subscription(client, params, context, patience, option="subscription")
-        if subscription is None:
-            if params["state"] == "present" and not context.check_mode:
-                problem = f"there is no {params['subscription']!r}"
-                raise bad_option("subscription", problem, "make it with redis_cloud_subscription first")
-            return {}
-        writer.subscription = subscription["id"]
-        found = find_database(client, subscription["id"], params["name"], context, patience)
-        writer.database = found and found["databaseId"]
-        compares_tags = found and params["tags"] is not None and params["state"] == "present"
-        tags = client.tags(subscription["id"], found["databaseId"]) if found and compares_tags else {}
-        return {"subscription": subscription, "database": found, "tags": tags}
-
-    return converge(
-        observe,
-        lambda observed: plan(params, observed),
-        lambda made: apply(made, writer.handlers(), context),
-        lambda observed: scrubbed(observed.get("database")),
-        context,
-    )
+    return run_database(database.ESSENTIALS, params, context, "redis_cloud_subscription")
 
 
 def main() -> None:

@@ -37,6 +37,12 @@ options:
     description: Replication of the plan. Not compared when not given.
     type: str
     choices: [none, single-zone, multi-zone]
+  persistence:
+    description: Whether the plan must be able to keep data on disk. Not compared when not given.
+    type: bool
+  tls:
+    description: Whether the plan must offer TLS. Not compared when not given.
+    type: bool
   redis_flex:
     description: Whether the plan keeps part of the data on flash.
     type: bool
@@ -116,6 +122,8 @@ SPEC: dict[str, Any] = {
         "region": {"type": "str"},
         "size": {"type": "str"},
         "availability": {"type": "str", "choices": ["none", "single-zone", "multi-zone"]},
+        "persistence": {"type": "bool"},
+        "tls": {"type": "bool"},
         "redis_flex": {"type": "bool", "default": False},
         "max_price": {"type": "float"},
         "payment_method": {"type": "str", "choices": ["credit-card", "marketplace"]},
@@ -177,7 +185,7 @@ def _change(params: dict[str, Any], current: dict[str, Any], seen: dict[str, Any
     if not plans.fits(params, current):
         moves = [offer for offer in offered if plans.fits(params, offer)]
         if not moves:
-            keys = ("size", "provider", "region", "availability")
+            keys = ("size", "provider", "region", "availability", "persistence", "tls")
             wanted = ", ".join(f"{key}={params[key]}" for key in keys if params[key] is not None)
             reason = f"it cannot move from {plans.described(current)} to {wanted}"
             raise refused(what, reason, f"it may move to: {plans.listed(offered)}")

@@ -29,6 +29,14 @@ options:
     description: Where to put a required variable that is missing.
     type: str
     default: give it as a variable
+  resolve:
+    description:
+      - Names of variables whose values stay the same during the run. Each is rendered once, on top of the ones before it,
+        and later tasks of the host find the value instead of a chain of templates.
+      - Needs ansible-core 2.21; before that, every use renders them anew, as without this option.
+    type: list
+    elements: str
+    default: []
 extends_documentation_fragment:
   - opsmap.cloud.attributes
 author:

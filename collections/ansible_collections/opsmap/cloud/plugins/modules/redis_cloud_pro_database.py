@@ -1,0 +1,296 @@
+#!/usr/bin/python
+# Copyright: opsmap contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: redis_cloud_pro_database
+short_description: Make, change or remove a database in a Redis Cloud Pro subscription
+version_added: 0.1.0
+description:
+  - Every write is a task of the service. It is followed to its end, then the database is awaited until it is active.
+  - Only options that are given are compared. The service's own defaults are left alone.
+  - The password is never part of the result. Use the lookup P(opsmap.cloud.redis_url#lookup) where it is needed.
+options:
+  subscription:
+    description: Name of the subscription.
+    type: str
+  subscription_id:
+    description: Id of the subscription, instead of its name.
+    type: int
+  name:
+    description: Name of the database, unique in the subscription.
+    type: str
+    required: true
+  database_id:
+    description: Id of the database, to rename it.
+    type: int
+  protocol:
+    description: What the database speaks. Fixed when it is made; the plan's default when not given.
+    type: str
+    choices: [redis, memcached]
+  dataset_size_gb:
+    description: Size of the data in GB. Give it or O(memory_limit_gb) to make a database.
+    type: float
+  memory_limit_gb:
+    description: Memory in GB, twice the size of the data with a replica.
+    type: float
+  throughput:
+    description: What the database is sized for.
+    type: dict
+    suboptions:
+      by:
+        description: What is counted.
+        type: str
+        choices: [operations-per-second, number-of-shards]
+        default: operations-per-second
+      value:
+        description: How many.
+        type: int
+        required: true
+  port:
+    description: Port to listen on, from 10000 to 19999. Fixed when the database is made; the service chooses one when not given.
+    type: int
+  modules:
+    description: Names of modules. Fixed when the database is made. Not compared from Redis 8 on, which has them built in.
+    type: list
+    elements: str
+  support_oss_cluster_api:
+    description: Whether clients may use Redis' own cluster API.
+    type: bool
+  auto_minor_version_upgrade:
+    description: Whether the service upgrades minor versions of its own accord.
+    type: bool
+  remote_backup:
+    description: Backups to a place of one's own.
+    type: dict
+    suboptions:
+      active:
+        description: Whether there are any.
+        type: bool
+        default: true
+      interval:
+        description: How often.
+        type: str
+        choices: [every-24-hours, every-12-hours, every-6-hours, every-4-hours, every-2-hours, every-1-hours]
+      time_utc:
+        description: Hour at which they start, such as V(14:00). With V(every-12-hours) the service tells the morning's.
+        type: str
+      storage_type:
+        description: Kind of the place.
+        type: str
+        choices: [ftp, aws-s3, azure-blob-storage, google-blob-storage]
+      storage_path:
+        description: The place.
+        type: str
+  redis_version:
+    description:
+      - Version of Redis, such as V(7.4). V(7) is any 7.
+      - An existing database is upgraded to a later one that the service offers. It never goes back; one that the service has
+        upgraded by itself is a warning.
+    type: str
+  resp_version:
+    description: Version of the wire protocol.
+    type: str
+    choices: [resp2, resp3]
+  data_persistence:
+    description: How data is kept on disk.
+    type: str
+    choices:
+      - none
+      - aof-every-1-second
+      - aof-every-write
+      - snapshot-every-1-hour
+      - snapshot-every-6-hours
+      - snapshot-every-12-hours
+  data_eviction_policy:
+    description: What goes when memory is full.
+    type: str
+    choices:
+      - allkeys-lru
+      - allkeys-lfu
+      - allkeys-lrm
+      - allkeys-random
+      - volatile-lru
+      - volatile-lfu
+      - volatile-lrm
+      - volatile-random
+      - volatile-ttl
+      - noeviction
+  replication:
+    description: Whether there is a replica.
+    type: bool
+  source_ips:
+    description: Networks that may connect, as an exact set. An empty list is every address.
+    type: list
+    elements: str
+  enable_tls:
+    description: Whether TLS is spoken, on the same port; plaintext is refused then. Turning it off erases client certificates.
+    type: bool
+  client_tls_certificates:
+    description:
+      - Certificates in PEM of clients or their authorities, as an exact set. With any, clients must show one. None with an empty list.
+      - The service does not give them back. A tag of the database, C(opsmap-client-tls), holds a fingerprint by which they are compared.
+    type: list
+    elements: str
+  password:
+    description: Password of the user V(default), at most 49 characters. The service makes one when not given.
+    type: str
+  enable_default_user:
+    description: Whether the user V(default) may log in. The password is left alone while it may not.
+    type: bool
+  alerts:
+    description: Alerts as an exact set.
+    type: list
+    elements: dict
+    suboptions:
+      name:
+        description: What is watched. The plan limits which.
+        type: str
+        required: true
+        choices:
+          - dataset-size
+          - datasets-size
+          - throughput-higher-than
+          - throughput-lower-than
+          - latency
+          - syncsource-error
+          - syncsource-lag
+          - connections-limit
+      value:
+        description: Threshold.
+        type: int
+        required: true
+  tags:
+    description: Tags as an exact set, in lower case.
+    type: dict
+  final_backup:
+    description: Whether a database with remote backups is backed up before it is removed. If that fails, it stays.
+    type: bool
+    default: true
+  state:
+    description: Whether the database should be there. A removed one cannot be recovered.
+    type: str
+    choices: [present, absent]
+    default: present
+  confirm_destroy:
+    description: To remove a database, its name again.
+    type: str
+extends_documentation_fragment:
+  - opsmap.cloud.redis_cloud
+  - opsmap.cloud.wait
+  - opsmap.cloud.attributes
+author:
+  - opsmap contributors (@opsmap)
+"""
+
+EXAMPLES = r"""
+- name: Make a database of 5 GB for 10000 operations a second
+  opsmap.cloud.redis_cloud_pro_database:
+    subscription: supercog-pro
+    name: sessions
+    dataset_size_gb: 5
+    throughput: {value: 10000}
+    replication: true
+    enable_tls: true
+    remote_backup:
+      interval: every-12-hours
+      time_utc: "02:00"
+      storage_type: aws-s3
+      storage_path: s3://supercog-backups/redis
+"""
+
+RETURN = r"""
+resource:
+  description: The database as the API gives it, without passwords, or null when there is none.
+  returned: always
+  type: dict
+  sample: {databaseId: 51055029, name: sessions, status: active, publicEndpoint: "redis-17571.example.com:17571"}
+plan:
+  description: The steps that were made, or would be in check mode.
+  returned: always
+  type: list
+  elements: str
+  sample: [create database sessions]
+"""
+
+from typing import Any
+
+from ansible_collections.opsmap.cloud.plugins.module_utils import _redis_cloud_database as database
+from ansible_collections.opsmap.cloud.plugins.module_utils import _redis_cloud_limits as limits
+from ansible_collections.opsmap.cloud.plugins.module_utils._module import WAIT_OPTIONS, run_module
+from ansible_collections.opsmap.cloud.plugins.module_utils._plan import Context, Plan
+from ansible_collections.opsmap.cloud.plugins.module_utils._redis_cloud import OPTIONS
+from ansible_collections.opsmap.cloud.plugins.module_utils._redis_cloud_database_plan import plan_database, run_database
+
+SPEC: dict[str, Any] = {
+    "argument_spec": {
+        "subscription": {"type": "str"},
+        "subscription_id": {"type": "int"},
+        "name": {"type": "str", "required": True},
+        "database_id": {"type": "int"},
+        "protocol": {"type": "str", "choices": ["redis", "memcached"]},
+        "dataset_size_gb": {"type": "float"},
+        "memory_limit_gb": {"type": "float"},
+        "throughput": {"type": "dict", "options": database.THROUGHPUT},
+        "port": {"type": "int"},
+        "modules": {"type": "list", "elements": "str"},
+        "support_oss_cluster_api": {"type": "bool"},
+        "auto_minor_version_upgrade": {"type": "bool"},
+        "remote_backup": {"type": "dict", "options": database.REMOTE_BACKUP},
+        "redis_version": {"type": "str"},
+        "resp_version": {"type": "str", "choices": ["resp2", "resp3"]},
+        "data_persistence": {"type": "str", "choices": database.PERSISTENCE},
+        "data_eviction_policy": {"type": "str", "choices": database.EVICTION},
+        "replication": {"type": "bool"},
+        "source_ips": {"type": "list", "elements": "str"},
+        "enable_tls": {"type": "bool"},
+        "client_tls_certificates": {"type": "list", "elements": "str"},
+        "password": {"type": "str", "no_log": True},
+        "enable_default_user": {"type": "bool"},
+        "alerts": {
+            "type": "list",
+            "elements": "dict",
+            "options": {
+                "name": {"type": "str", "required": True, "choices": database.ALERTS},
+                "value": {"type": "int", "required": True},
+            },
+        },
+        "tags": {"type": "dict"},
+        "final_backup": {"type": "bool", "default": True},
+        "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+        "confirm_destroy": {"type": "str"},
+        **OPTIONS,
+        **WAIT_OPTIONS,
+    },
+    "required_one_of": [("subscription", "subscription_id")],
+    "mutually_exclusive": [("dataset_size_gb", "memory_limit_gb")],
+}
+
+
+def validate(params: dict[str, Any]) -> None:
+    """Refuse what can be known to be wrong before anything is asked."""
+    limits.check_options(params)
+    limits.check_pro_options(params)
+
+
+def plan(params: dict[str, Any], observed: dict[str, Any] | None) -> Plan:
+    """Steps from the observed database to the desired one."""
+    return plan_database(database.PRO, params, observed)
+
+
+def run(params: dict[str, Any], context: Context) -> dict[str, Any]:
+    """Converge one database."""
+    validate(params)
+    return run_database(database.PRO, params, context, "redis_cloud_pro_subscription")
+
+
+def main() -> None:
+    """Entry point of the ordinary way."""
+    run_module(SPEC, run)
+
+
+if __name__ == "__main__":
+    main()
