@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import nullcontext
 from typing import Any
 
 import httpx
@@ -22,9 +23,12 @@ class Ocean:
         self.token = instance.token("digitalocean")
         self.authority = str(instance.folder / "ca.crt")
 
-    def call(self, method: str, path: str, body: Any = None, token: str | None = None) -> httpx.Response:
+    def call(
+        self, method: str, path: str, body: Any = None, token: str | None = None, client: httpx.Client | None = None
+    ) -> httpx.Response:
         headers = {"Authorization": f"Bearer {token or self.token}"}
-        return httpx.request(method, f"{self.url}/v2{path}", json=body, headers=headers, timeout=120)
+        with httpx.Client(timeout=120) if client is None else nullcontext(client) as caller:
+            return caller.request(method, f"{self.url}/v2{path}", json=body, headers=headers)
 
     def get(self, path: str) -> Any:
         answer = self.call("GET", path)

@@ -21,6 +21,7 @@ class Contents:
     def __init__(self, clusters: Clusters) -> None:
         self.clusters = clusters
         self.cloud = clusters.cloud
+        self._made: dict[tuple[str, str], float] = {}  # when a user was answered as made: it is not found at first
 
     async def databases(self, request: web.Request) -> web.Response:
         cluster = self.clusters.load(request, online=request.method == "POST")
@@ -57,8 +58,9 @@ class Contents:
         name, settings = self._name(body), body.get("settings") or {}
         if name in cluster["users"] or name.startswith(("pg_", "_")) or name == "postgres":
             raise do_error(422, "user name is not available")
-        user = {"name": name, "role": "normal", "password": password(), "settings": settings, "since": time.time()}
+        user = {"name": name, "role": "normal", "password": password(), "settings": settings}
         await self._make(cluster, user)
+        self._made[cluster["id"], name] = time.monotonic()
         answer = {**user_shown(user, sees), **({"settings": settings} if settings else {})}
         return web.json_response({"user": answer}, status=201)
 
@@ -70,7 +72,8 @@ class Contents:
 
     def _user(self, request: web.Request, cluster: Cluster) -> dict[str, Any]:
         found: dict[str, Any] | None = cluster["users"].get(request.match_info["name"])
-        if found is None or time.time() < found.get("since", 0) + self.cloud.settings.switches.fresh_404_seconds:
+        made = self._made.get((cluster["id"], request.match_info["name"]), 0.0)
+        if found is None or time.monotonic() < made + self.cloud.settings.switches.fresh_404_seconds:
             raise missing()
         return found
 
