@@ -137,12 +137,14 @@ class Balancer:
         return up and not machine["cordoned"]
 
     def _healthy(self, place: Place) -> bool | None:
-        """None: its checks have no result yet."""
-        if not place.service.get("checks"):
-            return True
-        name = re.compile(rf"servicecheck-\d+-\w+-{place.service['internal_port']}(-\d+)?$")
+        """None: not all of its checks have a result yet. One that passes early says nothing of the others."""
+        inside, checks = place.service["internal_port"], place.service.get("checks") or []
+        expected = sum((check.get("port") or inside) == inside for check in checks)
+        name = re.compile(rf"servicecheck-\d+-\w+-{inside}(-\d+)?$")
         statuses = [item["status"] for item in self.fly.runner.checks(place.id) if name.match(item["name"])]
-        return "critical" not in statuses if statuses else None
+        if expected and "critical" in statuses:
+            return False
+        return True if len(statuses) >= expected else None
 
     def patience(self, search: Search) -> float:
         """Seconds that it is worth to wait, from the request's beginning."""

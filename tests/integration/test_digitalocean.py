@@ -147,7 +147,9 @@ def test_odd_codes_are_kept(ocean: Ocean, cluster: str) -> None:
     assert "settings" not in ocean.get(f"{path}/users/odd")["user"]
     ocean.do("PUT", f"{path}/users/odd", {"settings": {"pg_allow_replication": False}}, 201)
     ocean.do("PUT", f"{path}/pools/pooled", {"mode": "session", "size": 3, "db": "defaultdb"})
-    ocean.do("POST", f"{path}/pools", {"name": "of-odd", "mode": "session", "size": 1, "db": "defaultdb", "user": "odd"}, 201)
+    ocean.do(
+        "POST", f"{path}/pools", {"name": "of-odd", "mode": "session", "size": 1, "db": "defaultdb", "user": "odd"}, 201
+    )
     assert ocean.call("DELETE", f"{path}/users/odd").status_code == 422
     ocean.do("DELETE", f"{path}/pools/of-odd")
     ocean.do("DELETE", f"{path}/users/odd")

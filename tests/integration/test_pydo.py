@@ -22,7 +22,15 @@ def client(ocean: Ocean) -> pydo.Client:
 
 @pytest.fixture(scope="module")
 def cluster(ocean: Ocean, client: pydo.Client) -> Iterator[str]:
-    body = {"name": "official", "engine": "pg", "version": "15", "num_nodes": 1, "size": SMALL, "region": "nyc3", "tags": ["one"]}
+    body = {
+        "name": "official",
+        "engine": "pg",
+        "version": "15",
+        "num_nodes": 1,
+        "size": SMALL,
+        "region": "nyc3",
+        "tags": ["one"],
+    }
     made = client.databases.create_cluster(body=body)["database"]
     assert made["status"] == "creating"
     ocean.online(made["id"])

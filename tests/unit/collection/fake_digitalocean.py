@@ -43,7 +43,14 @@ class FakeDigitalOcean(Fake):
             (
                 "GET",
                 "/v2/databases",
-                lambda: (200, {"databases": [self.shown(item) for item in self.clusters.values() if self.list_all or "of" not in item]}),
+                lambda: (
+                    200,
+                    {
+                        "databases": [
+                            self.shown(item) for item in self.clusters.values() if self.list_all or "of" not in item
+                        ]
+                    },
+                ),
             ),
             ("POST", "/v2/databases", self.post_cluster),
             ("GET", one, self.get_cluster),

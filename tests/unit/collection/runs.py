@@ -30,5 +30,7 @@ def run_module(
     conditions = {key: value for key, value in module.SPEC.items() if key != "argument_spec"}
     checked = ModuleArgumentSpecValidator(module.SPEC["argument_spec"], **conditions).validate(options)
     assert not checked.error_messages, checked.error_messages
-    result: dict[str, Any] = module.run(dict(checked.validated_parameters), Context(check_mode, clock=clock or still_clock()))
+    result: dict[str, Any] = module.run(
+        dict(checked.validated_parameters), Context(check_mode, clock=clock or still_clock())
+    )
     return result

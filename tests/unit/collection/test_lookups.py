@@ -167,7 +167,9 @@ def test_postgres_url_of_a_pool_a_standby_and_a_replica(postgres: FakeDigitalOce
     with pytest.raises(AnsibleError, match=r"has no standby_connection yet.*standby ones two nodes"):
         lookup("postgres_url", ["sup"], variables, standby=True)
     postgres.post_replica("u1", {"name": "read"})
-    assert "@read.example.com:25060/app" in lookup("postgres_url", ["sup"], variables, replica="read", database="app")[0]
+    assert (
+        "@read.example.com:25060/app" in lookup("postgres_url", ["sup"], variables, replica="read", database="app")[0]
+    )
     with pytest.raises(AnsibleError, match="pool: is given with replica or standby"):
         lookup("postgres_url", ["sup"], variables, pool="pooled", replica="read")
 

@@ -192,6 +192,16 @@ async def test_who_gets_nothing(machine: dict[str, Any]) -> None:
     assert set(World(machine, {}).chosen(4)) == {"m1"}
 
 
+async def test_all_checks_decide() -> None:
+    """A web server in front is up before what is behind it: the first check to pass does not open the door."""
+    world = World({}, checks=[{"type": "http", "path": "/up"}, {"type": "http", "path": "/health"}, {"port": 9}])
+    up = {"name": "servicecheck-00-http-8080", "status": "passing"}
+    for others, chosen in (([], ""), (["critical"], ""), (["passing"], "m0")):
+        found = [{"name": "servicecheck-01-http-8080", "status": status} for status in others]
+        world.checks["m0"] = [up, *found]
+        assert world.chosen() == [chosen]
+
+
 async def test_checks_decide() -> None:
     world = World({}, {}, checks=[{"type": "tcp"}])
     assert world.chosen() == [""]
