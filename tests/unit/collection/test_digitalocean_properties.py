@@ -76,13 +76,15 @@ def observed(cloud: FakeDigitalOcean) -> Any:
     one = dict(cloud.clusters["u1"])
     own = ("left", "created_at", "accounts", "coming", "rules", "do_settings")
     shown = {key: value for key, value in one.items() if key not in own}
+    if one["autoscale"]["enabled"]:  # storage that is larger than asked for may have grown by itself, and stays
+        del shown["storage_size_mib"]
     shown["firewall"] = sorted((rule["type"], rule["value"]) for rule in one["firewall"])
     shown["tags"] = sorted(one["tags"] or [])
     shown["cnames"] = sorted(one["do_settings"].get("service_cnames") or [])
     return shown
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(first=desired(), second=desired())
 def test_the_way_does_not_matter(first: Desired, second: Desired) -> None:
     there, fresh = (FakeDigitalOcean(looks=1, missing=0, url="http://ocean.test") for _ in range(2))

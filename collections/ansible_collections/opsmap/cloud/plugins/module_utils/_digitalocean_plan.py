@@ -106,9 +106,14 @@ def _restored(params: Mapping[str, Any], source: Mapping[str, Any] | None) -> Ob
     return {"database_name": origin, **({"backup_created_at": at} if at else {})}
 
 
+def grows_by_itself(params: Mapping[str, Any], present: Mapping[str, Any]) -> bool:
+    """Whether the storage does, and goes on doing so: else the next run would refuse what this one had left alone."""
+    return bool(present.get("enabled")) and (params["autoscale"] or {}).get("enabled", True)
+
+
 def _change(params: Mapping[str, Any], seen: Mapping[str, Any], current: Object) -> Plan:
     autoscale = seen.get("autoscale") or {}
-    found = cluster.changes(params, current, bool(autoscale.get("enabled")))
+    found = cluster.changes(params, current, grows_by_itself(params, autoscale))
     wanted = {option: params[option] for option in OFFERED if option in found}
     if wanted:
         size = {"size": params["size"]} if "num_nodes" in found else {}

@@ -11,7 +11,7 @@ from typing import Any
 from ansible_collections.opsmap.cloud.plugins.module_utils import _digitalocean_cluster as cluster
 from ansible_collections.opsmap.cloud.plugins.module_utils._digitalocean import DigitalOcean
 from ansible_collections.opsmap.cloud.plugins.module_utils._digitalocean_find import pick
-from ansible_collections.opsmap.cloud.plugins.module_utils._digitalocean_plan import OFFERED
+from ansible_collections.opsmap.cloud.plugins.module_utils._digitalocean_plan import OFFERED, grows_by_itself
 
 Object = dict[str, Any]
 
@@ -26,7 +26,7 @@ def around(client: DigitalOcean, params: Mapping[str, Any], found: Object | None
     storage = params["storage_size_mib"]
     shrinks = storage is not None and storage < (found.get("storage_size_mib") or 0)
     autoscale = client.autoscale(number) if params["autoscale"] or shrinks else {}
-    changes = cluster.changes(params, found, bool(autoscale.get("enabled")))
+    changes = cluster.changes(params, found, grows_by_itself(params, autoscale))
     asks = any(option in changes for option in OFFERED)
     return {
         "options": client.options(params["engine"]) if asks else None,
