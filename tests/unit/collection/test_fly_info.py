@@ -211,7 +211,7 @@ def test_all_apps_in_short(script: Script) -> None:
 @pytest.mark.parametrize("module", ["fly_machines_info", "fly_volume_info", "fly_app_info"])
 def test_every_option_is_used_above(module: str) -> None:
     spec = importlib.import_module(f"{MODULES}.{module}").SPEC["argument_spec"]
-    shared = {"api_url", "api_token", "api_timeout", "api_retries", "ca_path"}
+    shared = {"api_url", "api_token", "api_timeout", "api_retries", "ca_path", "wait_timeout", "poll_interval"}
     assert set(spec) - shared - given_to(module) == set()
 
 

@@ -42,6 +42,24 @@ def test_defaults_of_the_group_reach_the_module_and_the_token_stays_hidden(tmp_p
     assert "Traceback" not in output
 
 
+@pytest.mark.parametrize(
+    ("group", "module", "options"),
+    [
+        ("fly", "fly_app_info", {"name": "web"}),
+        ("fly", "fly_machines_info", {"app": "web"}),
+        ("fly", "fly_volume_info", {"app": "web"}),
+        ("digitalocean", "do_database_cluster_info", {"name": "sup"}),
+    ],
+)
+def test_modules_that_do_not_wait_take_the_defaults_of_their_group(
+    tmp_path: Path, group: str, module: str, options: dict[str, object]
+) -> None:
+    given = {"api_url": UNREACHABLE, "api_token": PLANTED, "api_retries": 0, "wait_timeout": 5, "poll_interval": 1}
+    defaults = {f"group/opsmap.cloud.{group}": given}
+    output = play(tmp_path, [{f"opsmap.cloud.{module}": options}], module_defaults=defaults)
+    assert "no answer from http://127.0.0.1:9" in output
+
+
 def test_the_environment_of_a_task_reaches_the_worker(tmp_path: Path) -> None:
     environment = {"FLY_API_TOKEN": PLANTED, "FLY_FLAPS_BASE_URL": UNREACHABLE, "OPSMAP_API_RETRIES": "0"}
     output = play(tmp_path, [{"opsmap.cloud.fly_app": {"name": "web"}, "environment": environment}])

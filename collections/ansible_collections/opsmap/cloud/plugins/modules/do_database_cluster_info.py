@@ -28,6 +28,7 @@ options:
     default: [backups, ca, databases, pools, replicas, rules]
 extends_documentation_fragment:
   - opsmap.cloud.digitalocean
+  - opsmap.cloud.wait.unused
   - opsmap.cloud.attributes.info
 author:
   - opsmap contributors (@opsmap)
@@ -70,7 +71,7 @@ from typing import Any
 
 from ansible_collections.opsmap.cloud.plugins.module_utils._digitalocean import OPTIONS, DigitalOcean
 from ansible_collections.opsmap.cloud.plugins.module_utils._digitalocean_find import ENGINE
-from ansible_collections.opsmap.cloud.plugins.module_utils._module import run_module
+from ansible_collections.opsmap.cloud.plugins.module_utils._module import WAIT_OPTIONS, run_module
 from ansible_collections.opsmap.cloud.plugins.module_utils._plan import Context
 from ansible_collections.opsmap.cloud.plugins.module_utils._secret import scrubbed
 
@@ -82,6 +83,7 @@ SPEC: dict[str, Any] = {
         "tag": {"type": "str"},
         "details": {"type": "list", "elements": "str", "choices": DETAILS, "default": USUAL},
         **OPTIONS,
+        **WAIT_OPTIONS,
     },
 }
 

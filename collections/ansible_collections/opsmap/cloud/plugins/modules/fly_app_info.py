@@ -24,6 +24,7 @@ options:
     default: true
 extends_documentation_fragment:
   - opsmap.cloud.fly
+  - opsmap.cloud.wait.unused
   - opsmap.cloud.attributes.info
 author:
   - opsmap contributors (@opsmap)
@@ -64,7 +65,7 @@ from typing import Any
 from ansible_collections.opsmap.cloud.plugins.module_utils._fly import OPTIONS, Fly
 from ansible_collections.opsmap.cloud.plugins.module_utils._fly_present import present_addresses
 from ansible_collections.opsmap.cloud.plugins.module_utils._fly_read import Reader, answer
-from ansible_collections.opsmap.cloud.plugins.module_utils._module import run_module
+from ansible_collections.opsmap.cloud.plugins.module_utils._module import WAIT_OPTIONS, run_module
 from ansible_collections.opsmap.cloud.plugins.module_utils._plan import Context
 
 SPEC: dict[str, Any] = {
@@ -73,6 +74,7 @@ SPEC: dict[str, Any] = {
         "org": {"type": "str"},
         "details": {"type": "bool", "default": True},
         **OPTIONS,
+        **WAIT_OPTIONS,
     },
     "mutually_exclusive": [("name", "org")],
     "required_one_of": [("name", "org")],

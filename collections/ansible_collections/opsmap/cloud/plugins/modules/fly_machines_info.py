@@ -46,6 +46,7 @@ options:
     default: false
 extends_documentation_fragment:
   - opsmap.cloud.fly
+  - opsmap.cloud.wait.unused
   - opsmap.cloud.attributes.info
 author:
   - opsmap contributors (@opsmap)
@@ -101,7 +102,7 @@ from typing import Any
 
 from ansible_collections.opsmap.cloud.plugins.module_utils._fly import OPTIONS, Fly
 from ansible_collections.opsmap.cloud.plugins.module_utils._fly_read import Reader, answer, shown_machines
-from ansible_collections.opsmap.cloud.plugins.module_utils._module import run_module
+from ansible_collections.opsmap.cloud.plugins.module_utils._module import WAIT_OPTIONS, run_module
 from ansible_collections.opsmap.cloud.plugins.module_utils._plan import Context
 
 SPEC: dict[str, Any] = {
@@ -114,6 +115,7 @@ SPEC: dict[str, Any] = {
         "metadata": {"type": "dict", "default": {}},
         "versions": {"type": "bool", "default": False},
         **OPTIONS,
+        **WAIT_OPTIONS,
     },
     "mutually_exclusive": [("app", "org")],
     "required_one_of": [("app", "org")],

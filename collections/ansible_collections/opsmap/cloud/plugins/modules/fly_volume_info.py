@@ -39,6 +39,7 @@ options:
     default: false
 extends_documentation_fragment:
   - opsmap.cloud.fly
+  - opsmap.cloud.wait.unused
   - opsmap.cloud.attributes.info
 author:
   - opsmap contributors (@opsmap)
@@ -79,7 +80,7 @@ from ansible_collections.opsmap.cloud.plugins.module_utils._fly import OPTIONS, 
 from ansible_collections.opsmap.cloud.plugins.module_utils._fly_present import present_snapshot, present_volume
 from ansible_collections.opsmap.cloud.plugins.module_utils._fly_read import Reader, answer, fits
 from ansible_collections.opsmap.cloud.plugins.module_utils._fly_volumes import VolumesApi
-from ansible_collections.opsmap.cloud.plugins.module_utils._module import run_module
+from ansible_collections.opsmap.cloud.plugins.module_utils._module import WAIT_OPTIONS, run_module
 from ansible_collections.opsmap.cloud.plugins.module_utils._plan import Context
 
 SPEC: dict[str, Any] = {
@@ -92,6 +93,7 @@ SPEC: dict[str, Any] = {
         "deleted": {"type": "bool", "default": False},
         "snapshots": {"type": "bool", "default": False},
         **OPTIONS,
+        **WAIT_OPTIONS,
     },
     "mutually_exclusive": [("app", "org")],
     "required_one_of": [("app", "org")],

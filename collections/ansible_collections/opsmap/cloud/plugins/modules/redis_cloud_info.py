@@ -35,6 +35,7 @@ options:
     type: str
 extends_documentation_fragment:
   - opsmap.cloud.redis_cloud
+  - opsmap.cloud.wait.unused
   - opsmap.cloud.attributes.info
 author:
   - opsmap contributors (@opsmap)
@@ -65,7 +66,7 @@ resource:
 from typing import Any
 
 from ansible_collections.opsmap.cloud.plugins.module_utils._errors import bad_option
-from ansible_collections.opsmap.cloud.plugins.module_utils._module import run_module
+from ansible_collections.opsmap.cloud.plugins.module_utils._module import WAIT_OPTIONS, run_module
 from ansible_collections.opsmap.cloud.plugins.module_utils._plan import Context
 from ansible_collections.opsmap.cloud.plugins.module_utils._redis_cloud import OPTIONS, RedisCloud
 from ansible_collections.opsmap.cloud.plugins.module_utils._secret import scrubbed
@@ -80,6 +81,7 @@ SPEC: dict[str, Any] = {
         "provider": {"type": "str", "choices": ["AWS", "GCP", "Azure"]},
         "region": {"type": "str"},
         **OPTIONS,
+        **WAIT_OPTIONS,
     },
 }
 

@@ -65,6 +65,7 @@ options:
     default: present
 extends_documentation_fragment:
   - opsmap.cloud.aws
+  - opsmap.cloud.wait.unused
   - opsmap.cloud.attributes
 author:
   - opsmap contributors (@opsmap)
@@ -106,7 +107,7 @@ from typing import Any
 
 from ansible_collections.opsmap.cloud.plugins.module_utils._aws import OPTIONS, TOGETHER, check_topic
 from ansible_collections.opsmap.cloud.plugins.module_utils._errors import bad_option, refused
-from ansible_collections.opsmap.cloud.plugins.module_utils._module import run_module
+from ansible_collections.opsmap.cloud.plugins.module_utils._module import WAIT_OPTIONS, run_module
 from ansible_collections.opsmap.cloud.plugins.module_utils._plan import Context, Plan, apply, converge
 from ansible_collections.opsmap.cloud.plugins.module_utils._ses import Rules, wanted
 
@@ -124,6 +125,7 @@ SPEC: dict[str, Any] = {
         "scan_enabled": {"type": "bool", "default": True},
         "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
         **OPTIONS,
+        **WAIT_OPTIONS,
     },
     "required_together": TOGETHER,
 }
