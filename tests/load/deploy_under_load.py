@@ -182,14 +182,14 @@ def measure(app: App, given: argparse.Namespace, boots: Boots, folder: Path) -> 
             time.sleep(0.5 if given.strategy == "immediate" else 0)  # the updates follow the leases
             second.send_signal(signal.SIGINT)
         output = second.communicate(timeout=600)[0]
-        calm = settled(app, given.machines, 60 if noticed(given) else 0)
+        calm = settled(app, given.machines)
     versions = {str(m["config"]["env"]["VERSION"]) for m in machines(app)}
     clear_faults(app.edge)
     return Outcome(load, versions, calm, second.returncode, output)
 
 
-def noticed(given: argparse.Namespace) -> bool:
-    """Whether the strategy can notice the failure: immediate waits for no machine, so it knows what calls answer and no more."""
+def serving(given: argparse.Namespace) -> bool:
+    """Whether every request must be served: immediate takes all machines at once, so what does not come up is away until it is back."""
     return bool(given.strategy != "immediate" or given.fail not in ("image", "crash", "check", "timeout"))
 
 
@@ -208,7 +208,7 @@ def reached(given: argparse.Namespace, boots: Boots, output: str) -> bool:
 
 def wrong(given: argparse.Namespace, boots: Boots, found: Outcome) -> str:
     """What is not as it should be after a deploy, or an empty string."""
-    if not given.fail or not noticed(given):
+    if not given.fail:
         problems = {"the deploy failed": found.code != 0, "version 2 does not run alone": found.versions != {"2"}}
     else:
         problems = {
@@ -216,8 +216,8 @@ def wrong(given: argparse.Namespace, boots: Boots, found: Outcome) -> str:
             "it failed for another reason": not reached(given, boots, found.output),
             "version 1 does not run alone": found.versions != {"1"},
         }
-    problems["requests failed"] = bool(found.load.failed) and noticed(given)
-    problems["not all machines run, or others do"] = not found.settled and noticed(given)
+    problems["requests failed"] = bool(found.load.failed) and serving(given)
+    problems["not all machines run, or others do"] = not found.settled
     return "; ".join(text for text, is_so in problems.items() if is_so)
 
 
@@ -271,9 +271,7 @@ def main() -> int:
     print("\n".join(line for line in found.output.splitlines() if line.strip())[-4000:])
     for problem in found.load.failed[:5]:
         print(f"failed request: {problem}")
-    if not noticed(given):
-        print("strategy immediate waits for no machine: this failure is not noticed, and nothing is put back")
-    elif problem := wrong(given, boots, found):
+    if problem := wrong(given, boots, found):
         print(f"wrong: {problem}")
     versions = len(found.versions)
     print(f"strategy={given.strategy} requests={found.load.count} failed={len(found.load.failed)} versions={versions}")

@@ -97,12 +97,20 @@ def test_size_of_the_window(total: int, share: float, size: int) -> None:
     assert batch_size(total, share) == size
 
 
-def test_immediate_waits_for_nothing(fly: FakeFly) -> None:
+def test_immediate_changes_all_before_it_waits_for_any(fly: FakeFly) -> None:
     for number in range(3):
         old_machine(fly, f"web-app-ewr-{number}")
-    release(fly, image="hang", count={"ewr": 3}, strategy="immediate")
-    assert {m["config"]["image"] for m in alive(fly)} == {"hang"}
-    assert not [path for method, path, body in fly.seen if path.endswith("/wait")]
+    release(fly, image="new", count={"ewr": 3}, strategy="immediate")
+    assert {m["config"]["image"] for m in alive(fly)} == {"new"}
+    updates = [
+        at
+        for at, (method, _, body) in enumerate(fly.seen)
+        if method == "POST" and isinstance(body, dict) and "config" in body
+    ]
+    waits = [at for at, (_, path, _) in enumerate(fly.seen) if path.endswith("/wait")]
+    assert len(updates) == 3
+    assert waits
+    assert max(updates) < min(waits)
 
 
 def test_canary_takes_its_part_and_goes(fly: FakeFly) -> None:

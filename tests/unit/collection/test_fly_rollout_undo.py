@@ -45,7 +45,7 @@ def places(strategy: str) -> range:
     return range(1, COUNT + (2 if strategy == "canary" else 1))
 
 
-CASES = [(strategy, k) for strategy in ("rolling", "canary", "bluegreen") for k in places(strategy)]
+CASES = [(strategy, k) for strategy in ("rolling", "canary", "bluegreen", "immediate") for k in places(strategy)]
 
 
 @pytest.mark.parametrize("fate", FATES)
@@ -63,7 +63,7 @@ def test_the_kth_machine_does_not_come_up(fly: FakeFly, strategy: str, k: int, f
     ("status", "message"),
     [(500, "boom"), (409, "aborted: insufficient memory"), (412, "insufficient resources"), (422, "invalid config")],
 )
-@pytest.mark.parametrize(("strategy", "k"), [*CASES, *(("immediate", k) for k in range(1, COUNT + 1))])
+@pytest.mark.parametrize(("strategy", "k"), CASES)
 def test_the_kth_write_is_refused(fly: FakeFly, strategy: str, k: int, status: int, message: str) -> None:
     """The calls that write configs, in their order; the same machine is refused each time it is tried."""
     before = populated(fly)
@@ -98,7 +98,7 @@ def interrupt(number: signal.Signals, alerts: list[str]) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize(("strategy", "k"), [*CASES, *(("immediate", k) for k in range(1, COUNT + 1))])
+@pytest.mark.parametrize(("strategy", "k"), CASES)
 def test_a_signal_at_the_kth_machine(fly: FakeFly, strategy: str, k: int, number: signal.Signals) -> None:
     before = populated(fly)
     alerts: list[str] = []

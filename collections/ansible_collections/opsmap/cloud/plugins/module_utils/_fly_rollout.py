@@ -123,6 +123,7 @@ class Rollout:
         for step in self._steps(plan, "start"):
             self.work.say(step.title)
             self.work.start(self._before(step))
+        self.work.all_up()
         for step in self._steps(plan, "uncordon"):
             self.work.say(step.title)
             self.work.act(self._before(step), "uncordon")
@@ -165,7 +166,7 @@ class Rollout:
         return self.work.before[blue].get("state") != "started" and (running or first["id"] != blue)
 
     def _update_all(self, steps: list[Step]) -> None:
-        if not self.work.gated:
+        if self.work.immediate:
             side_by_side([partial(self._update, step) for step in steps], AT_ONCE, self.work.stop)
             return
         groups: dict[str, list[Step]] = {}

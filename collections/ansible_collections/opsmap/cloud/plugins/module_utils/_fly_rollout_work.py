@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import threading
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -29,6 +30,7 @@ from ansible_collections.opsmap.cloud.plugins.module_utils._once import make_onc
 from ansible_collections.opsmap.cloud.plugins.module_utils._plan import Context
 
 AT_ONCE = 8
+WAITED_AT_ONCE = 30
 CREATE_AGAIN = 3  # after an answer in doubt
 STOP_TIMEOUT = 310.0  # seconds; no stop signal is given longer than 300
 REFUSED = frozenset({400, 401, 403, 404, 412, 422})  # answers that mean: nothing was changed
@@ -87,7 +89,8 @@ class Work:
         self.calm = MachinesApi(Fly(params, context.clock), params["app"])
         self.leases = Leases(self.calm, params["lease_ttl"], self.patience)
         self.gate = Gate(self.api, self.patience, params["smoke_seconds"])
-        self.gated = params["strategy"] != "immediate"
+        self.immediate = params["strategy"] == "immediate"
+        self.to_come_up: list[Callable[[], None]] = []
         self.journal = Journal()
         self.before = {machine["id"]: machine for machine in machines}
 
@@ -114,8 +117,8 @@ class Work:
             self.leases.adopt(machine["id"], machine.get("nonce"))
             if not machine.get("nonce"):  # made by a call whose answer was lost: its lease has to run out
                 self.leases.take(machine["id"])
-            if gated and self.gated and not more.get("skip_launch"):
-                self.gate.passed(machine["id"], machine["instance_id"], name)
+            if gated and not more.get("skip_launch"):
+                self._through_gate(machine["id"], machine["instance_id"], name)
         return machine
 
     def update(self, before: Machine, config: dict[str, Any]) -> None:
@@ -127,8 +130,8 @@ class Work:
             self.stop.check()
             self.journal.touch(before, rewrite=True)
             made = self._written(before, body, nonce)
-            if self.gated and not rests:
-                self.gate.passed(before["id"], made["instance_id"], str(before.get("name")))
+            if not rests:
+                self._through_gate(before["id"], made["instance_id"], str(before.get("name")))
 
     def _written(self, before: Machine, body: dict[str, Any], nonce: str) -> Machine:
         """The machine with its new config. A 412 may come from our own call before, whose answer was lost."""
@@ -147,9 +150,24 @@ class Work:
         """Start one that rests."""
         with self.blamed(str(before.get("name"))):
             self.act(before, "start")
-            if self.gated:
-                version, since = str(before["instance_id"]), newest_event(before)
-                self.gate.passed(before["id"], version, str(before.get("name")), since)
+            version, since = str(before["instance_id"]), newest_event(before)
+            self._through_gate(before["id"], version, str(before.get("name")), since)
+
+    def _through_gate(self, machine: str, version: str, name: str, since: int = 0) -> None:
+        """Now; or, when all are changed at once, after the last change."""
+
+        def passed() -> None:
+            with self.blamed(name):
+                self.gate.passed(machine, version, name, since)
+
+        if self.immediate:
+            self.to_come_up.append(passed)
+        else:
+            passed()
+
+    def all_up(self) -> None:
+        """Wait for the machines that were changed at once."""
+        side_by_side(self.to_come_up, WAITED_AT_ONCE, self.stop)
 
     def act(self, before: Machine, verb: str) -> None:
         """Start, stop, cordon or uncordon a machine that was there before."""

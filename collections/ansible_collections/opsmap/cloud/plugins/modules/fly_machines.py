@@ -115,8 +115,8 @@ options:
     description:
       - V(rolling) passes the gates machine by machine. V(canary) tries one more machine in each group before that.
       - V(bluegreen) makes a new machine for each old one, and the old ones go when all new ones are healthy; it needs at least one check.
-      - V(immediate) updates all at once and waits for nothing. A call that is refused and an interruption are taken back as ever; that
-        a machine does not come up is not noticed.
+      - V(immediate) updates all at once, so the app may be away for a moment, and then waits for all of them. What fails is taken back as
+        with the others.
       - V(canary) and V(bluegreen) are not for groups with volumes. Returns and restarts go as V(rolling) does, unless V(immediate).
     type: str
     choices: [rolling, canary, bluegreen, immediate]
