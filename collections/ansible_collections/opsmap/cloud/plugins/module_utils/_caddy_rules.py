@@ -66,7 +66,7 @@ def _unguarded(
 
 def _breaks(text: str, adapt: Callable[[str], Json | None], guard: Guard, line: int) -> bool:
     """Whether this line makes the forbidden route: a stand-in for the upstream on this line alone is then reached."""
-    host, _, port = guard.upstream.rpartition(":")
+    host, _sep, port = guard.upstream.rpartition(":")
     lines = text.splitlines()
     lines[line - 1] = lines[line - 1].replace(host, STAND_IN.format(line))
     config = adapt("\n".join(lines) + "\n")
@@ -87,7 +87,7 @@ def crowded(text: str) -> list[str]:
 
 
 def _port(address: str) -> str:
-    scheme, _, rest = address.rpartition("://")
+    scheme, _sep, rest = address.rpartition("://")
     port = re.search(r":(\d+)$", rest.partition("/")[0])
     return port[1] if port else PORTS.get(scheme, "443")
 

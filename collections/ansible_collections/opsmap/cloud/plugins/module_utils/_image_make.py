@@ -139,12 +139,13 @@ def labels_of(params: dict[str, Any], recipe: _image_context.Recipe) -> dict[str
 
 def check_lock(params: dict[str, Any], recipe: _image_context.Recipe) -> None:
     """Refuse a lock that is older than its project, before anything is built."""
-    if recipe.requirements:
-        _requirements(params, recipe)
+    _requirements(params, recipe)
 
 
 def _requirements(params: dict[str, Any], recipe: _image_context.Recipe) -> str:
-    assert recipe.requirements
+    """The project's requirements, exported once for these inputs; empty for a project without a lock."""
+    if not recipe.requirements:
+        return ""
     kept = cache("requirements") / f"{recipe.inputs}.txt"
     if not kept.is_file():
         text = _image_requirements.exported(recipe.requirements, {"poetry": params["poetry"], "uv": params["uv"]})
