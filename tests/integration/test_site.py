@@ -147,7 +147,7 @@ def test_the_previous_release_comes_back(first: str) -> None:
         (["-e", json.dumps({"caddy_config_agent_services": {"x": "an evil host"}})], "an evil host must be host names"),
         (["-e", json.dumps({"caddy_config_agent_services": {"default": "x.internal"}})], "and not default"),
         (["-e", json.dumps({"caddy_config_upload_limit": "much"})], "line "),
-        (["-e", "opsmap_source=/nowhere"], "no Dockerfile"),
+        (["-e", "opsmap_source=/nowhere"], "agents_image_source: /nowhere/engine is no folder"),
         (["-e", "local_cloud_docker_socket=/nowhere.sock"], "docker_socket"),
         (["-e", "env=prod"], "opsmap_fly_api_token: not given"),
         (["-e", json.dumps({"fly_app_config": {"services": [TWICE, TWICE]}})], "two services share one external port"),
