@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from testinfra.host import Host
 
+testinfra_hosts = ["local://"]
 FOLDER = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"])
 CADDY = Path(sys.executable).parent / "caddy"
 

@@ -13,7 +13,7 @@ Found = dict[str, Any]
 @pytest.fixture(scope="module")
 def cluster(deployed: Any) -> Found:
     found: list[Found] = deployed.instance.call(3, "GET", "/v2/databases", "digitalocean")["databases"]
-    return next(item for item in found if item["name"] == "supercog-local")
+    return next(item for item in found if item["name"] == "supercog-grown")
 
 
 def part(deployed: Any, cluster: Found, what: str) -> Any:
