@@ -22,6 +22,7 @@ NOT_HERE = {
     "caddyfile": "its template needs the variables of a whole inventory; molecule/caddy_config runs it",
     "container_image": "it builds the product; test_site does",
     "http_check": "it signs in to the product; test_site does",
+    "sns_subscription": "a service has to confirm it; test_site_email does",
     "role_check": "it reads the variables of a whole inventory; test_site does",
 }
 RUNNABLE = [name for name in MODULES if name not in NOT_HERE]
@@ -33,6 +34,7 @@ exit 64
 VARIABLES = {
     "openai_api_key": "sk-of-the-examples",
     "signing_key": "key-of-the-examples",
+    "vault_reports_password": "Password-of-the-examples-1",
     "opsmap_fingerprint_key": "fingerprints-of-the-examples",
 }
 
@@ -57,10 +59,16 @@ def example(module: str, number: int = 0, **changes: Any) -> dict[str, Any]:
     return {**examples(module)[number], f"opsmap.cloud.{module}": {**options(module, number), **changes}}
 
 
+def in_cluster(module: str, name: str) -> dict[str, Any]:
+    """A task that makes something in the cluster of the examples."""
+    return {f"opsmap.cloud.{module}": {"cluster": "supercog", "name": name}}
+
+
 def before(module: str) -> list[dict[str, Any]]:
     """What an example takes for granted."""
-    database = {"cluster": "supercog", "name": "monster_engine"}
-    engine = [{"opsmap.cloud.do_database": database}, {"opsmap.cloud.do_database_user": {**database, "name": "engine"}}]
+    databases = [in_cluster("do_database", name) for name in ("monster_engine", "monster_dashboard")]
+    users = [in_cluster("do_database_user", name) for name in ("engine", "dashboard", "report")]
+    sessions = {"opsmap.cloud.redis_cloud_database": {"subscription": "supercog", "name": "sessions"}}
     if module == "fly_machines":  # one release more of the groups, so that there is one to return to
         groups = options(module, 1)["groups"]
         earlier = [{**group, "config": {**group["config"], "env": {"RELEASE": "earlier"}}} for group in groups]
@@ -71,8 +79,14 @@ def before(module: str) -> list[dict[str, Any]]:
         return [example("fly_machines", 0, app="supercog-agents", config=each) for each in several]
     if module == "redis_cloud_database":
         return [example("redis_cloud_subscription")]
+    if module == "redis_cloud_acl_role":
+        return [example("redis_cloud_subscription"), sessions]
+    if module == "redis_cloud_acl_user":
+        return [*before("redis_cloud_acl_role"), example("redis_cloud_acl_role")]
+    if module == "redis_cloud_pro_database":
+        return [example("redis_cloud_pro_subscription")]
     if module.startswith("do_") and module != "do_database_cluster":
-        return [example("do_database_cluster"), *(engine if module == "do_database_grant" else [])]
+        return [example("do_database_cluster"), *([*databases, *users] if module == "do_database_grant" else [])]
     return []
 
 
@@ -104,11 +118,13 @@ def defaults() -> dict[str, Any]:
     base = f"http://127.0.0.1:{TEST.port}"
     here = {offset: f"{base[: -len(str(TEST.port))]}{TEST.port + offset}" for offset in (1, 2, 3)}
     keys = {"api_key": TEST.token("redis_cloud_api_key"), "api_secret_key": TEST.token("redis_cloud_secret_key")}
+    aws = {"access_key": TEST.token("aws_access_key"), "secret_key": TEST.token("aws_secret_key")}
     return {
         **quick,
         "group/opsmap.cloud.fly": {"api_url": here[1], "api_token": TEST.token("fly")},
         "group/opsmap.cloud.redis_cloud": {"api_url": f"{here[2]}/v1", **keys},
         "group/opsmap.cloud.digitalocean": {"api_url": here[3], "api_token": TEST.token("digitalocean")},
+        "group/opsmap.cloud.aws": {"endpoint_url": f"http://127.0.0.1:{TEST.port + 9}", **aws},
         "opsmap.cloud.fly_machines": {**quick["opsmap.cloud.fly_machines"], "smoke_seconds": 1},
         "opsmap.cloud.do_database_grant": {**quick["opsmap.cloud.do_database_grant"], **grants},
     }

@@ -16,7 +16,7 @@ PROCESSES = {
         "python -m supercog_dashboard.start",
     ],
 }
-OPEN = {"agents": {8080}, "triggersvc": {8002}, "dashboard": {3000, 8002}}  # for everybody, on both families
+OPEN = {"agents": {8080}, "triggersvc": {8002}, "dashboard": {3000, 8002, 9091}}  # for everybody, on both families
 INSIDE = {"agents": set(), "triggersvc": set(), "dashboard": {8000}}  # for the machine itself
 MEMORY = {"agents": 1024, "triggersvc": 512, "dashboard": 512}
 SECRETS = {
