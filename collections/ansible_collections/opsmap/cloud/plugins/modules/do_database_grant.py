@@ -185,6 +185,8 @@ def run(params: dict[str, Any], context: Context) -> dict[str, Any]:
         return converge(lambda: None, lambda seen: plan(params, seen), lambda made: None, lambda seen: seen, context)
 
     def share() -> None:
+        if params["exclusive"]:  # the owner shares, so it must be able to come in
+            database.let_connect(params["owner"])
         with Postgres(client, cluster, name, hostaddr, params["owner"]) as owned:
             owned.share(user, RIGHTS[params["access"]])
 
