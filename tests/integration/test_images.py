@@ -267,9 +267,6 @@ shared = { path = "../shared", editable = true }
 """
 
 
-@pytest.mark.skipif(
-    not (FOLDER / "uv").exists(), reason="uv is not in this virtual environment; make setup installs it"
-)
 def test_uv_exports_with_hashes_and_insists_on_its_lock(tmp_path: Path) -> None:
     source = made(tmp_path / "app", COPIES_REQUIREMENTS, pyproject__toml=UV_PROJECT)
     made(tmp_path / "shared", "", pyproject__toml='[project]\nname = "shared"\nversion = "1"\ndependencies = []\n')
