@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -144,3 +145,12 @@ def test_a_host_that_is_only_of_this_machine_has_no_hsts(house: House) -> None:
     house.front.reload(app_host=house.front.app)
     assert answer.status == 200
     assert "strict-transport-security" not in answer.headers
+
+
+def test_files_that_are_packed_already_are_sent_so(house: House) -> None:
+    file = Path(house.front.values["caddy_config_site_root"]) / "assets" / "packed.js"
+    file.write_text("script")
+    file.with_name("packed.js.gz").write_bytes(gzip.compress(b"packed script"))
+    answer = house.front.ask(house.front.app, "/assets/packed.js", Accept_Encoding="gzip")
+    assert (answer.headers["content-encoding"], gzip.decompress(answer.body)) == ("gzip", b"packed script")
+    assert house.front.ask(house.front.app, "/assets/packed.js").body == b"script"

@@ -15,10 +15,12 @@ from typing import Any
 import pytest
 from ansible_collections.opsmap.cloud.plugins.module_utils._errors import CloudError
 
+from tests.edge_app import until
 from tests.integration.images import BASE, FOLDER, Built, build, contents, inspect
 from tests.support import ROOT, Instance, run
 
 TEST = Instance("images")
+LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
 BUILDERS = ("buildkit", "legacy")
 MARK = "hunter2-" + "d41d8cd98f00"
 PLANTED = {kind: f"{MARK}-{kind}" for kind in ("value", "ca", "ignored", "env", "lock", "label")}
@@ -193,6 +195,43 @@ def test_the_bill_of_materials_is_beside_the_image(tmp_path: Path, registry: str
     assert parts["tool"]["type"] == "file"
 
 
+@pytest.mark.parametrize("builder", BUILDERS)
+def test_several_platforms_are_one_image(
+    tmp_path: Path, registry: str, builder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each machine takes its own out of the index, which is what is deployed."""
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "docker"))  # where docker login keeps the password
+    source = made(tmp_path / "source", "FROM scratch\nCOPY . /code\n", x__txt=f"{builder} {time.time_ns()}")
+    platforms = ["linux/amd64", "linux/arm64", "linux/arm/v7"]
+    options: dict[str, Any] = {"repository": registry, "source": source, "registry_password": TEST.token("fly")}
+    options |= {"labels": {"test": "images"}, "platforms": platforms, "builder": builder}
+    built = build(**options)
+    index = manifest(registry, f"manifests/{built.resource['tag']}", "application/vnd.oci.image.index.v1+json, " + LIST)
+    found = ["/".join(entry["platform"].values()) for entry in index["manifests"]]
+    assert found == platforms
+    assert built.resource["reference"] == f"{registry}@{built.resource['digest']}"
+    run("docker", "rmi", "--force", *run("docker", "images", "--quiet", "--filter", "label=test=images").stdout.split())
+    again = build(**options)
+    assert (again.result["changed"], again.resource) == (False, built.resource)
+    run("docker", "login", "--username", "x", "--password", TEST.token("fly"), registry.partition("/")[0])
+    for platform in ("linux/amd64", "linux/arm64"):
+        run("docker", "pull", "--platform", platform, built.resource["reference"])
+        described = inspect(built.resource["reference"])
+        assert f"{described['Os']}/{described['Architecture']}" == platform
+        run("docker", "rmi", "--force", described["Id"])
+
+
+def test_an_image_for_another_platform_than_the_wanted_is_refused(tmp_path: Path) -> None:
+    source = made(tmp_path / "source", "FROM --platform=linux/amd64 $BASE\nCOPY . /code\n", x__txt=str(time.time_ns()))
+    run("docker", "tag", BASE, "localhost:9/base:1")  # nobody is asked for it over the network
+    try:
+        with pytest.raises(CloudError, match=r"is for linux/amd64 and not for linux/arm64"):
+            local(source, builder="legacy", platforms=["linux/arm64"], base_image="localhost:9/base:1")
+    finally:
+        run("docker", "rmi", "localhost:9/base:1")
+    assert run("docker", "images", "--all", "--quiet", "--filter", "label=test=images").stdout == ""
+
+
 def test_an_image_that_exists_is_taken_as_it_is(tmp_path: Path, registry: str) -> None:
     source = made(tmp_path / "source", f"FROM $BASE\nRUN echo {time.time_ns()}\n")
     login = {"registry_password": TEST.token("fly")}
@@ -293,6 +332,14 @@ http: {addr: ":5000"}
 """
 
 
+def answers(port: int) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/v2/", timeout=5):
+            return True
+    except OSError:  # it is starting
+        return False
+
+
 @pytest.fixture
 def open_registry(registry: str, tmp_path: Path) -> Iterator[str]:
     """Another registry, which asks nobody who he is."""
@@ -303,8 +350,9 @@ def open_registry(registry: str, tmp_path: Path) -> Iterator[str]:
     options += ["--volume", f"{tmp_path}/registry.yml:/registry.yml:ro"]
     name = run("docker", "run", *options, image, "docker-registry", "serve", "/registry.yml").stdout.strip()
     try:
-        address = run("docker", "port", name, "5000").stdout.split()[0]
-        yield f"localhost:{address.rpartition(':')[2]}"
+        port = int(run("docker", "port", name, "5000").stdout.split()[0].rpartition(":")[2])
+        until(lambda: answers(port))
+        yield f"localhost:{port}"
     finally:
         run("docker", "rm", "--force", name)
 

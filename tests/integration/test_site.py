@@ -152,6 +152,7 @@ def test_the_previous_release_comes_back(first: str) -> None:
         (["-e", "env=prod"], "opsmap_fly_api_token: not given"),
         (["-e", json.dumps({"fly_app_config": {"services": [TWICE, TWICE]}})], "two services share one external port"),
         (["-e", json.dumps({"fly_app_config": {"services": [{"ports": [{"port": "x"}]}]}})], "port is 'x'"),
+        (["-e", json.dumps({"opsmap_service_secrets": {"1ST_KEY": "x"}})], "1ST_KEY is no name of a secret"),
         (["-e", "fly_volume_encrypted=false"], "encrypted"),
         (["-e", "redis_cloud_enable_tls=perhaps"], "redis_cloud_enable_tls"),
         (

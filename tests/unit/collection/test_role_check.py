@@ -64,6 +64,17 @@ def test_problems_are_named(role: Path, variables: dict[str, object], says: list
         assert text in output
 
 
+def test_rules_of_the_project_are_asked_too(role: Path) -> None:
+    rules = [
+        {"variable": "web_count", "that": "{{ web_count > 0 }}", "remedy": "at least one"},
+        {"variable": "web_fine", "that": True, "remedy": "not to be seen"},
+    ]
+    task = {"opsmap.cloud.role_check": {"roles": ["web"], "rules": rules}}
+    output = play(role, [task], vars={"web_count": 0, "web_token": 1})
+    assert "web_count: at least one" in output
+    assert "not to be seen" not in output
+
+
 def test_a_role_without_problems_passes(role: Path) -> None:
     output = play(role, [TASK], vars={"key": "{{ undefined_is_not_asked_for }}", "web_token": 1})
     assert "failed=0" in output

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -124,3 +125,12 @@ def test_a_problem_need_not_be_a_failure(url: str) -> None:
     result = walk({"name": "look", "url": f"{url}/nowhere"}, required=False)
     assert not result["passed"]
     assert "answers 404" in result["problem"]
+
+
+def test_a_name_that_does_not_resolve_is_told_with_the_option(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody(*_: Any, **__: Any) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", nobody)
+    with pytest.raises(CloudError, match="give its address in resolve"):
+        walk({"name": "look", "url": "http://app.example.test/"})

@@ -16,11 +16,17 @@ from ansible.module_utils.common.parameters import remove_values
 from ansible.plugins.action import ActionBase
 from ansible_collections.opsmap.cloud.plugins.plugin_utils.in_process import plain
 
+RULE: dict[str, Any] = {
+    "variable": {"type": "str", "required": True},
+    "that": {"type": "bool", "required": True},
+    "remedy": {"type": "str", "required": True},
+}
 SPEC: dict[str, Any] = {
     "roles": {"type": "list", "elements": "str", "required": True},
     "required_variables": {"type": "list", "elements": "str", "default": []},
     "required_hint": {"type": "str", "default": "give it as a variable"},
     "resolve": {"type": "list", "elements": "str", "default": []},
+    "rules": {"type": "list", "elements": "dict", "default": [], "options": RULE},
 }
 
 
@@ -39,6 +45,7 @@ class ActionModule(ActionBase):
             for name in params["required_variables"]
             if host.get(name) in (None, "")
         ]
+        problems += [f"{rule['variable']}: {rule['remedy']}" for rule in params["rules"] if not rule["that"]]
         for role in params["roles"]:
             problems += self._of_role(self._folder(role, host), host)
         problems = list(dict.fromkeys(problems))

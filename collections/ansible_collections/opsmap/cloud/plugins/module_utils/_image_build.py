@@ -179,7 +179,8 @@ def _legacy(
     """One build by the API, of the job's context or of some files. ``made`` gets the images of all steps."""
     query: dict[str, Any] = {"t": name, "dockerfile": ".opsmap.Dockerfile", "rm": "1", "forcerm": "1"}
     query |= {"buildargs": json.dumps(job.arguments), "labels": json.dumps(job.labels if files is None else {})}
-    query |= {"platform": job.platforms[0]} if job.platforms else {}
+    if job.platforms:  # its cache does not tell platforms apart
+        query |= {"platform": job.platforms[0], "nocache": "1"}
     progress, number = Progress(job.report), ""
     with tempfile.TemporaryFile() as archive:
         _pack(

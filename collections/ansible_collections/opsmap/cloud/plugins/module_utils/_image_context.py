@@ -68,7 +68,7 @@ def check(params: dict[str, Any]) -> None:
         for name, file in params[option].items():
             if (file or option == "files") and not Path(file).is_file():
                 raise bad_option(option, f"{file} (for {name}) is no file", "give the path of a file")
-    _check_platforms(params["platforms"])
+    _check_platforms(params["platforms"], params["push"])
     if not (params["source"] or params["contexts"] or params["image"]):
         raise bad_option("source", "there is nothing to build", "give source, contexts, or an image that exists")
     local = params["source"] and not _image_git.is_reference(params["source"])
@@ -76,12 +76,16 @@ def check(params: dict[str, Any]) -> None:
         _dockerfile(params, [("", Path(params["source"]))])
 
 
-def _check_platforms(platforms: list[str]) -> None:
-    if len(platforms) > 1:
-        problem = "one image is built for one platform"  # several need a builder that pushes by itself
-        raise bad_option("platforms", problem, "name the one that the machines have; Fly.io's is linux/amd64")
-    if any(not re.fullmatch(r"[a-z]+/[a-z0-9]+(/[a-z0-9]+)?", name) for name in platforms):
-        raise bad_option("platforms", f"{platforms[0]} is no platform", "write it as linux/amd64")
+def _check_platforms(platforms: list[str], push: bool) -> None:
+    for name in platforms:
+        if not re.fullmatch(r"[a-z]+/[a-z0-9]+(/[a-z0-9]+)?", name):
+            raise bad_option("platforms", f"{name} is no platform", "write it as linux/amd64")
+        if platforms.count(name) > 1:
+            raise bad_option("platforms", f"{name} is given twice", "give each platform once")
+    if len(platforms) > 1 and not push:
+        raise bad_option(
+            "platforms", "an engine holds one platform by a name", "push the image, or build for one platform"
+        )
 
 
 def read(params: dict[str, Any], identity: Callable[[str], str]) -> Recipe:

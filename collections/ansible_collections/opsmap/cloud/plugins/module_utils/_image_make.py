@@ -29,10 +29,17 @@ INPUTS = "dev.opsmap.inputs"
 PLATFORM = "linux/amd64"  # what Fly.io runs
 
 
-def identity(engine: Engine, platforms: list[str], reference: str) -> str:
-    """What a base image is: its id, the same on every machine that has or would pull it.
+def variants(platforms: list[str]) -> dict[str, list[str]]:
+    """The builds that make an image: what comes after its tag, and for which platforms. Several make an index."""
+    if len(platforms) < 2:
+        return {"": platforms}
+    return {f"-{platform.replace('/', '-')}": [platform] for platform in platforms}
 
-    The engine's image counts, because it is what a build would use; else the registry's.
+
+def identity(engine: Engine, platforms: list[str], reference: str) -> str:
+    """What a base image is: its id, the same on every machine that has or would pull it; one for each platform.
+
+    The engine's image counts if it is of the platform, because it is what a build would use; else the registry's.
     """
     if "@sha256:" in reference:
         return reference.partition("@")[2]
@@ -42,17 +49,24 @@ def identity(engine: Engine, platforms: list[str], reference: str) -> str:
         if error.code != "unreachable":
             raise
         known = None  # without an engine nothing can be built, but what is built already is found
-    if known:
+    found = [_of_platform(known or {}, platform, reference) for platform in platforms or [""]]
+    return "+".join(found)
+
+
+def _of_platform(known: dict[str, Any], platform: str, reference: str) -> str:
+    """The id of a base image. ``known``: what the engine has by that name; ``platform``: the engine's own if empty."""
+    if known and platform in ("", f"{known.get('Os')}/{known.get('Architecture')}"):
         return str(known["Id"])
     repository, tag = parts(reference)
+    wanted = platform or PLATFORM
     hint = "docker pull it, or write its name as name@sha256:..."
     try:
-        found = Registry(repository).config_digest(tag, platforms[0] if platforms else PLATFORM)
+        found, reason = Registry(repository).config_digest(tag, wanted), "its registry has none"
     except CloudError as error:
-        raise bad_option("base_image", f"the engine has no {reference}, and {error.message}", hint) from None
-    if not found:
-        raise bad_option("base_image", f"neither the engine nor a registry has {reference}", hint)
-    return found
+        found, reason = None, error.message
+    if not found and not known:
+        raise bad_option("base_image", f"the engine has no {reference} for {wanted}, and {reason}", hint)
+    return found or str(known["Id"])  # FROM --platform may want that one
 
 
 def existing(params: dict[str, Any]) -> dict[str, Any]:
@@ -75,9 +89,12 @@ def existing(params: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def build(params: dict[str, Any], recipe: _image_context.Recipe, engine: Engine, context: Context) -> None:
-    """Build, and leave the image in the engine under its tag."""
-    name = f"{params['repository']}:inputs-{recipe.inputs}"
+def build(
+    params: dict[str, Any], recipe: _image_context.Recipe, engine: Engine, context: Context, variant: str = ""
+) -> None:
+    """Build one variant, and leave the image in the engine under its tag."""
+    name = f"{params['repository']}:inputs-{recipe.inputs}{variant}"
+    platforms = variants(params["platforms"])[variant]
     builder = _image_build.choose(params["builder"])
     if builder is None and params["builder"] == "auto":
         context.report(f"no BuildKit here, so no cache mounts: {_image_build.NO_BUILDKIT}")
@@ -92,15 +109,25 @@ def build(params: dict[str, Any], recipe: _image_context.Recipe, engine: Engine,
         _image_context.settle(folder)
         secrets = {key: file for key, file in params["build_secrets"].items() if file} | _written(params, work)
         arguments = {**params["build_args"], **({"BASE": params["base_image"]} if params["base_image"] else {})}
-        labels = {**labels_of(params, recipe), **params["labels"], INPUTS: recipe.inputs}
-        job = _image_build.Job(
-            folder, dockerfile, name, arguments, labels, secrets, params["platforms"], context.report
-        )
+        labels = {**labels_of(params, recipe), **params["labels"], INPUTS: recipe.inputs + variant}
+        job = _image_build.Job(folder, dockerfile, name, arguments, labels, secrets, platforms, context.report)
         if builder:
             _image_build.with_buildkit(builder, job, params["docker_socket"])
         else:
             _image_build.with_legacy_api(engine, job)
+    _check_platform(engine, name, platforms)
     _image_seal.seal(engine, name, params["secret_values"])
+
+
+def _check_platform(engine: Engine, name: str, platforms: list[str]) -> None:
+    """Remove and refuse what is for another platform, because the Dockerfile names it or the builder does as it likes."""
+    made = engine.image(name) or {}
+    found = f"{made.get('Os')}/{made.get('Architecture')}"
+    if platforms and not platforms[0].startswith(found):
+        engine.remove(name, steps=True)
+        problem = f"the image is for {found} and not for {platforms[0]}"
+        hint = "write FROM without --platform in the last stage, and use BuildKit (builder=buildkit)"
+        raise CloudError(problem, "docker", f"build {name}", code="refused", hint=hint)
 
 
 def _written(params: dict[str, Any], work: Path) -> dict[str, str]:
@@ -133,7 +160,8 @@ def labels_of(params: dict[str, Any], recipe: _image_context.Recipe) -> dict[str
             found["org.opencontainers.image.source"] = first.url
     if params["base_image"]:
         found["org.opencontainers.image.base.name"] = params["base_image"]
-        found["org.opencontainers.image.base.digest"] = recipe.bases.get(params["base_image"], "")
+        digest = recipe.bases.get(params["base_image"], "")
+        found["org.opencontainers.image.base.digest"] = "" if "+" in digest else digest
     return {key: value for key, value in found.items() if value}
 
 
@@ -158,7 +186,7 @@ def bill(params: dict[str, Any], recipe: _image_context.Recipe, engine: Engine, 
     tag = f"inputs-{recipe.inputs}"
     kept = cache("sbom") / f"{tag}.cdx.json"
     if not kept.is_file():
-        name = f"{params['repository']}:{tag}"
+        name = f"{params['repository']}:{tag}{next(iter(variants(params['platforms'])))}"  # the first platform speaks for all
         python = _image_requirements.packages(_requirements(params, recipe)) if recipe.requirements else []
         files = [(inside, Path(file)) for inside, file in sorted(params["files"].items())]
         systems = (engine.file(name, _image_sbom.DPKG), engine.file(name, _image_sbom.RELEASE))

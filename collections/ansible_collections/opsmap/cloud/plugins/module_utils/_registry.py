@@ -18,8 +18,9 @@ from ansible_collections.opsmap.cloud.plugins.module_utils._transport import Res
 
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 EMPTY = "application/vnd.oci.empty.v1+json"
+DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 LISTS = ("application/vnd.docker.distribution.manifest.list.v2+json", "application/vnd.oci.image.index.v1+json")
-MANIFESTS = ", ".join(("application/vnd.docker.distribution.manifest.v2+json", OCI_MANIFEST, *LISTS))
+MANIFESTS = ", ".join((DOCKER_MANIFEST, OCI_MANIFEST, *LISTS))
 HUB = "registry-1.docker.io"
 
 
@@ -73,6 +74,25 @@ class Registry:
                 return None
             tag = fitting[0]
         return None
+
+    def index(self, tag: str, images: dict[str, str]) -> None:
+        """Put images of several platforms under one tag. ``images``: platform to the tag that it was pushed by."""
+        operation = f"index {self.repository}:{tag}"
+        entries = []
+        for platform, pushed in images.items():
+            about = self._call("HEAD", f"manifests/{pushed}", operation).headers
+            names = zip(("os", "architecture", "variant"), platform.split("/"), strict=False)
+            entries.append(
+                {
+                    "mediaType": about["content-type"],
+                    "digest": about["docker-content-digest"],
+                    "size": int(about["content-length"]),
+                    "platform": dict(names),
+                }
+            )
+        kind = LISTS[0] if {entry["mediaType"] for entry in entries} == {DOCKER_MANIFEST} else LISTS[1]
+        body = {"schemaVersion": 2, "mediaType": kind, "manifests": entries}
+        self._call("PUT", f"manifests/{tag}", operation, body=body, headers={"Content-Type": kind})
 
     def store(self, tag: str, kind: str, document: dict[str, Any]) -> None:
         """Put a JSON document under a tag, as an artifact."""

@@ -142,6 +142,8 @@ class Walk:
             try:
                 answer, text = self.send(step)
                 problem = mismatch(step, answer, text)
+            except urllib3.exceptions.NameResolutionError as error:
+                problem = f"{error}; if the name service does not know it yet, give its address in resolve"
             except urllib3.exceptions.HTTPError as error:
                 problem = f"no answer: {error}"
             if problem is None:

@@ -69,7 +69,10 @@ options:
     type: dict
     default: {}
   platforms:
-    description: Platform to build for, such as V([linux/amd64]); that of the engine if empty. Only one is supported.
+    description:
+      - Platforms to build for, such as V([linux/amd64]); that of the engine if empty.
+      - Several are built one after the other, pushed as C(inputs-HASH-linux-amd64) and so on, and put together as an index under
+        the image's tag, of which each machine takes its own. An engine runs a foreign platform's C(RUN) with QEMU's C(binfmt_misc) only.
     type: list
     elements: str
     default: []
@@ -240,7 +243,12 @@ class _Image:
         self.repository, self.tag = params["repository"], f"inputs-{self.recipe.inputs}"
         self.login = (params["registry_username"], params["registry_password"] or "")
         self.registry = Registry(self.repository, *self.login)
+        self.variants = _image_make.variants(platforms)
         self.warnings: list[str] = []
+
+    def local(self, variant: str) -> str | None:
+        """The engine's image of a variant, by whatever name."""
+        return self.engine.labelled(f"{_image_make.INPUTS}={self.recipe.inputs}{variant}")
 
     def converge(self) -> dict[str, Any]:
         """Look, plan, make."""
@@ -253,26 +261,34 @@ class _Image:
             digest = self.registry.digest(self.tag)
         else:
             digest = (self.engine.image(f"{self.repository}:{self.tag}") or {}).get("Id")
-        local = None if digest else self.engine.labelled(f"{_image_make.INPUTS}={self.recipe.inputs}")
+        local = None if digest else all(self.local(variant) for variant in self.variants)
         if not digest and not local:
             _image_make.check_lock(self.params, self.recipe)
         return {"inputs": self.recipe.inputs, "digest": digest, "local": local}
 
     def make(self, made: Plan) -> None:
         """Build or tag, then push; the bill of materials first, because the image's tag is what says that all is there."""
-        name = f"{self.repository}:{self.tag}"
         with _image_make.Lock(self.recipe.inputs):  # two services may want one image at once
-            local = self.engine.labelled(f"{_image_make.INPUTS}={self.recipe.inputs}")
-            if local:
-                self.engine.tag(local, self.repository, self.tag)
-            else:
-                self.context.report(f"build {name}")
-                _image_make.build(self.params, self.recipe, self.engine, self.context)
+            for variant in self.variants:
+                local = self.local(variant)
+                if local:
+                    self.engine.tag(local, self.repository, self.tag + variant)
+                else:
+                    self.context.report(f"build {self.repository}:{self.tag}{variant}")
+                    _image_make.build(self.params, self.recipe, self.engine, self.context, variant)
             if self.params["sbom"]:
                 self.warnings += _image_make.bill(self.params, self.recipe, self.engine, self.registry)
             if self.params["push"]:
-                self.context.report(f"push {name}")
-                self.engine.push(self.repository, self.tag, self.login, self.context.report)
+                self.push()
+
+    def push(self) -> None:
+        """Push every variant; several are one image through the index, which comes last."""
+        for variant in self.variants:
+            self.context.report(f"push {self.repository}:{self.tag}{variant}")
+            self.engine.push(self.repository, self.tag + variant, self.login, self.context.report)
+        if len(self.variants) > 1:
+            pushed = {platforms[0]: self.tag + variant for variant, platforms in self.variants.items()}
+            self.registry.index(self.tag, pushed)
 
     def present(self, observed: dict[str, Any]) -> dict[str, Any]:
         """The image as the result shows it."""

@@ -25,7 +25,10 @@ options:
     type: str
     required: true
   secrets:
-    description: Names and values. Booleans are written as V(true) and V(false).
+    description:
+      - Names and values. Booleans are written as V(true) and V(false).
+      - Values are in no result. Should an answer of the server repeat one, it is masked if it has 4 characters or more. Shorter
+        ones are not, because masking each C(3) or C(yes) would spoil versions and words that have nothing to do with it.
     type: dict
     default: {}
   files:

@@ -37,6 +37,24 @@ options:
     type: list
     elements: str
     default: []
+  rules:
+    description: Rules of the project's own, for what no role can ask before it runs.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      variable:
+        description: Name of the variable to blame.
+        type: str
+        required: true
+      that:
+        description: True when all is well.
+        type: bool
+        required: true
+      remedy:
+        description: What to do about it.
+        type: str
+        required: true
 extends_documentation_fragment:
   - opsmap.cloud.attributes
 author:
@@ -48,6 +66,10 @@ EXAMPLES = r"""
   opsmap.cloud.role_check:
     roles: [fly_app, fly_volume]
     required_variables: [opsmap_fly_api_token]
+    rules:
+      - variable: opsmap_machines
+        that: "{{ opsmap_machines | int > 0 }}"
+        remedy: at least one machine
 """
 
 RETURN = r"""
