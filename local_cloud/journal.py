@@ -21,6 +21,7 @@ SECRET_KEYS = frozenset(
     | {"Token"}  # of SNS
 )
 SECRET_ELEMENTS = re.compile(r"<(SecretAccessKey|Token)>[^<]*")  # of XML
+IN_URL = re.compile(r"(://[^:/@\s]*):[^@\s]*@")
 SECRET_MAPS = frozenset({"values", "env"})
 SECRET_VALUES_ONLY_IN = ("/secrets",)  # "value" is harmless elsewhere: tags, trusted sources, metadata
 KEPT = 20_000
@@ -35,7 +36,9 @@ def redacted(data: Any, path: str, key: str = "") -> Any:
     if isinstance(data, list):
         return [redacted(item, path, key) for item in data]
     harmless = key == "value" and not any(part in path for part in SECRET_VALUES_ONLY_IN)
-    return REDACTED if isinstance(data, str) and key in SECRET_KEYS and not harmless else data
+    if not isinstance(data, str):
+        return data
+    return REDACTED if key in SECRET_KEYS and not harmless else IN_URL.sub(rf"\1:{REDACTED}@", data)
 
 
 class Journal:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from aiohttp import web
 
@@ -18,6 +19,7 @@ from local_cloud.redis_cloud.subscriptions import ACCOUNT, Subscriptions
 from local_cloud.redis_cloud.tasks import TaskError, Tasks, error, not_found
 
 Database = dict[str, Any]
+TABLES = ("redis_database", "redis_pro_database")
 IN_ORDER = asyncio.Lock()  # changes of servers, so that none writes what another has just replaced
 
 
@@ -101,6 +103,20 @@ class Databases:
         found = self.cloud.store.get(self.table, number)
         if found:
             await server.start(self.cloud, found, self.limits(found), users_of(self.cloud, number))
+            await server.follow(self.cloud, found, await self.source(found))
+
+    async def source(self, database: Database) -> server.Source | None:
+        """What it copies. Of the account's own databases host and port are enough."""
+        if not database.get("replica"):
+            return None
+        wanted = database["replica"]["syncSources"][0]
+        given = urlsplit(wanted["endpoint"])
+        for own in (one for table in TABLES for one in self.cloud.store.list(table)):
+            if (own["host"], own["port"]) == (given.hostname, given.port):
+                place = await server.address(self.cloud, own)
+                return server.Source(place, own["port"], server.KEEPER, own["keeper"], own["security"]["enableTls"])
+        login = unquote(given.username or ""), unquote(given.password or "")
+        return server.Source(str(given.hostname), int(given.port or 0), *login, bool(wanted.get("encryption")))
 
     def plan_of(self, database: Database) -> dict[str, Any]:
         """The plan of its subscription."""
@@ -163,6 +179,8 @@ class Databases:
             if found and found["status"] not in ("draft", "pending", "deleting"):
                 limits, users = self.limits(found), users_of(self.cloud, number)
                 await server.change(self.cloud, before or found, found, limits, users)
+                if found.get("replica") != (before or {}).get("replica"):
+                    await server.follow(self.cloud, found, await self.source(found))
 
     async def apply_users(self, numbers: set[int]) -> None:
         """Bring the users of these databases in line with the account's roles."""

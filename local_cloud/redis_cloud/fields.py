@@ -95,6 +95,8 @@ def merged(database: Database, body: dict[str, Any]) -> Database:
     if not security["enableTls"]:  # turning TLS off erases them
         result["clients"] = []
     security["tlsClientAuthentication"] = bool(result["clients"])
+    if "replica" in body:
+        result["replica"] = body["replica"] if body["replica"]["syncSources"] else None
     if "periodicBackupPath" in body:
         path = body["periodicBackupPath"]
         result["backup"] = {"remoteBackupEnabled": bool(path), "status": "idle"} | (
@@ -149,6 +151,11 @@ def check_common(body: dict[str, Any], sources: list[str], names: list[str]) -> 
     if (body.get("dataEvictionPolicy") or "noeviction") not in EVICTION:
         kind = "DATABASE_EVICTION_POLICY_NOT_COMPATIBLE_WITH_REDIS_VERSION"
         raise TaskError(kind, f"{body['dataEvictionPolicy']} is not offered by this Redis version")
+    for replica in (body.get("replica") or {}).get("syncSources", []):
+        if not re.fullmatch(r"rediss?://([^@\s]*@)?[\w.-]+:\d+/?", replica.get("endpoint", "")):
+            raise TaskError("DATABASE_REPLICA_OF_BAD_URI", "A replica's source is no Redis URI")
+    if len((body.get("replica") or {}).get("syncSources", [])) > 1:
+        raise TaskError("DATABASE_REPLICAS_OVER_LIMIT", "One source, since a redis-server follows one")
     for source in sources:
         try:
             ipaddress.IPv4Network(source, strict=False)

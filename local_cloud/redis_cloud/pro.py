@@ -24,7 +24,7 @@ PRIVATE = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"]
 MINIMUM = 0.881  # an hour; invented, as all prices
 GB_HOUR = 0.06
 PLAIN = ("name", "dataPersistence", "dataEvictionPolicy", "replication", "respVersion", "alerts", "throughputMeasurement",
-         "supportOSSClusterApi", "autoMinorVersionUpgrade")  # fmt: skip
+         "supportOSSClusterApi", "useExternalEndpointForOSSClusterApi", "queryPerformanceFactor", "autoMinorVersionUpgrade")  # fmt: skip
 
 
 def size(body: Object, replication: bool) -> tuple[float, float]:
@@ -74,6 +74,7 @@ def new(number: int, subscription: Subscription, port: int, body: Object) -> Obj
         "memoryUsedInMb": 2,
         "memoryStorage": subscription["memoryStorage"],
         "supportOSSClusterApi": False,
+        "useExternalEndpointForOSSClusterApi": False,
         "autoMinorVersionUpgrade": True,
         "dataPersistence": "none",
         "replication": True,
@@ -89,6 +90,7 @@ def new(number: int, subscription: Subscription, port: int, body: Object) -> Obj
             "enableTls": False,
             "sourceIps": ["0.0.0.0/0"] if subscription["publicEndpointAccess"] else PRIVATE,
         },
+        "replica": None,
         "modules": body.get("modules") or [],
         "alerts": [],
         "backup": {"enableRemoteBackup": False},
@@ -117,6 +119,8 @@ def merged(database: Object, body: Object, subscription: Subscription) -> Object
     if not security["enableTls"]:
         result["clients"] = []
     security["tlsClientAuthentication"] = bool(result["clients"])
+    if "replica" in body:
+        result["replica"] = body["replica"] if body["replica"]["syncSources"] else None
     if "remoteBackup" in body:
         result["backup"] = backup(body["remoteBackup"])
     return result

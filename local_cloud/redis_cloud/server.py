@@ -27,6 +27,17 @@ KEPT += " +acl|whoami +acl|cat +acl|genpass"
 
 
 @dataclass(frozen=True)
+class Source:
+    """The database that another one copies."""
+
+    host: str
+    port: int
+    user: str
+    password: str
+    tls: bool
+
+
+@dataclass(frozen=True)
 class Limits:
     """What the plan allows."""
 
@@ -134,6 +145,27 @@ async def change(cloud: Cloud, before: Database, database: Database, limits: Lim
     stale += ["/data/dump.rdb"] if database["dataPersistence"] == "none" else []
     if stale:
         await cloud.docker.execute(made.name, ["rm", "-rf", *stale])
+
+
+async def follow(cloud: Cloud, database: Database, source: Source | None) -> None:
+    """Copy a source from now on, or none any more. A link that does not come up is left to redis-server, which tries on."""
+    if source is None:
+        await ask(cloud, database, "REPLICAOF NO ONE")
+        return
+    tls = "yes" if source.tls else "no"
+    login = f'masteruser "{source.user}" masterauth "{source.password}" tls-replication {tls} replica-read-only no'
+    await ask(cloud, database, f"CONFIG SET {login}", f"REPLICAOF {source.host} {source.port}")
+    for _ in range(100):
+        if "master_link_status:up" in await ask(cloud, database, "INFO replication"):
+            return
+        await asyncio.sleep(0.1)
+
+
+async def address(cloud: Cloud, database: Database) -> str:
+    """Of its container; redis-server takes the first that a name has, and the gate listens on IPv4."""
+    found = await cloud.docker.inspect(server(cloud, database).name)
+    networks = (found or {}).get("NetworkSettings", {}).get("Networks", {})
+    return str(networks.get(cloud.settings.network, {}).get("IPAddress") or database["host"])
 
 
 async def move(cloud: Cloud, database: Database) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import os
 import random
 import signal
@@ -25,6 +26,7 @@ from ansible_collections.opsmap.cloud.plugins.module_utils._plan import Context
 from ansible_collections.opsmap.cloud.plugins.module_utils._redis_cloud import RedisCloud
 
 from tests.contract.published import FILES, Description
+from tests.edge_app import until
 from tests.support import ROOT, SPECS, Instance, run
 
 TEST = Instance("redis")
@@ -84,17 +86,17 @@ def step(module_name: str, /, **options: Any) -> dict[str, Any]:
     return done
 
 
-def observed(name: str = "sessions") -> dict[str, Any]:
+def observed(name: str = "sessions", of: str = "sup") -> dict[str, Any]:
     """The database as the API gives it, with its password."""
     client = RedisCloud({**credentials(), "api_timeout": 30.0, "api_retries": 0, "ca_path": None})
     return next(
-        d for s in client.subscriptions() for d in client.databases(s["id"]) if d["name"] == name and s["name"] == "sup"
+        d for s in client.subscriptions() for d in client.databases(s["id"]) if d["name"] == name and s["name"] == of
     )
 
 
-def client(name: str = "sessions", **options: Any) -> redis.Redis:
+def client(name: str = "sessions", of: str = "sup", **options: Any) -> redis.Redis:
     """A client of the database's port on this machine."""
-    found = observed(name)
+    found = observed(name, of)
     security = found["security"]
     given: dict[str, Any] = {"password": security["password"], "socket_timeout": 5, "protocol": 2}
     if security["enableTls"]:
@@ -203,6 +205,38 @@ def test_data_survives_a_plan_change() -> None:
     step("redis_cloud_subscription", name="sup", **PLAN)
     assert int(client().info("memory")["maxmemory"]) == 250 * 2**20
     assert client().get("kept") == b"value"
+
+
+def test_a_database_copies_another_until_it_goes_its_own_way() -> None:
+    """One of the account's own, by host and port alone; then one with a user, as if it were elsewhere."""
+    copy: dict[str, Any] = {"subscription": "copies", "name": "copy"}
+    module("redis_cloud_subscription", name="copies", **PLAN)
+    module("redis_cloud_database", **copy)
+    client().set("kept", "copied")
+    endpoint = f"redis://{observed()['publicEndpoint']}"
+    made = step("redis_cloud_database", **copy, replica_of=[{"endpoint": endpoint}])
+    assert made["diff"]["after"]["replica_of"] == [endpoint.removeprefix("redis://")]
+    reader = client("copy", of="copies")
+    assert answers(reader).get("kept") == b"copied"
+    client().set("kept", "again")
+    until(lambda: reader.get("kept") == b"again")
+    step("redis_cloud_database", **copy, replica_of=[])
+    client().set("kept", "not copied")
+    assert reader.info("replication")["role"] == "master"
+    assert reader.get("kept") == b"again"
+    # By its container's address it is no database of the account, so the password counts.
+    password = observed()["security"]["password"]
+    container = next(name for name in TEST.containers() if name.endswith(f"-redis-{observed()['databaseId']}"))
+    described = json.loads(run("docker", "inspect", container).stdout)[0]
+    address = next(network["IPAddress"] for network in described["NetworkSettings"]["Networks"].values())
+    elsewhere = {"endpoint": f"redis://{address}:{endpoint.rpartition(':')[2]}", "password": password}
+    done = step("redis_cloud_database", **copy, replica_of=[elsewhere])
+    assert password not in str(done)
+    until(lambda: reader.get("kept") == b"not copied")
+    assert password not in str(entries())
+    gone = {**copy, "state": "absent", "confirm_destroy": "copy"}
+    module("redis_cloud_database", **gone)
+    module("redis_cloud_subscription", name="copies", state="absent", confirm_destroy="copies")
 
 
 def test_a_plan_that_is_too_small_is_not_offered() -> None:

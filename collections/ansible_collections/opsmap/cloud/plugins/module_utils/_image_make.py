@@ -89,6 +89,42 @@ def existing(params: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def in_engine(engine: Engine, params: dict[str, Any], inputs: str) -> bool:
+    """Whether the engine has the image for all its platforms, by whatever name."""
+    return all(engine.labelled(f"{INPUTS}={inputs}{variant}") for variant in variants(params["platforms"]))
+
+
+def make(
+    params: dict[str, Any], recipe: _image_context.Recipe, engine: Engine, registry: Registry, context: Context
+) -> list[str]:
+    """Build or tag, then push; the bill of materials first, because the image's tag is what says that all is there.
+
+    Gives warnings.
+    """
+    tag, builds = f"inputs-{recipe.inputs}", variants(params["platforms"])
+    with Lock(recipe.inputs):  # two services may want one image at once
+        for variant in builds:
+            local = engine.labelled(f"{INPUTS}={recipe.inputs}{variant}")
+            if local:
+                engine.tag(local, params["repository"], tag + variant)
+            else:
+                context.report(f"build {params['repository']}:{tag}{variant}")
+                build(params, recipe, engine, context, variant)
+        warnings = bill(params, recipe, engine, registry) if params["sbom"] else []
+        if params["push"]:
+            _push(params, engine, context, tag, list(builds))
+            if len(builds) > 1:
+                registry.index(tag, {platforms[0]: tag + variant for variant, platforms in builds.items()})
+    return warnings
+
+
+def _push(params: dict[str, Any], engine: Engine, context: Context, tag: str, builds: list[str]) -> None:
+    login = (params["registry_username"], params["registry_password"] or "")
+    for variant in builds:
+        context.report(f"push {params['repository']}:{tag}{variant}")
+        engine.push(params["repository"], tag + variant, login, context.report)
+
+
 def build(
     params: dict[str, Any], recipe: _image_context.Recipe, engine: Engine, context: Context, variant: str = ""
 ) -> None:

@@ -12,7 +12,12 @@ from typing import Any
 from ansible_collections.opsmap.cloud.plugins.module_utils._once import make_once
 from ansible_collections.opsmap.cloud.plugins.module_utils._plan import Context, Handlers
 from ansible_collections.opsmap.cloud.plugins.module_utils._redis_cloud import RedisCloud
-from ansible_collections.opsmap.cloud.plugins.module_utils._redis_cloud_database import Family, canonical, changes
+from ansible_collections.opsmap.cloud.plugins.module_utils._redis_cloud_database import (
+    NOT_WAITED_FOR,
+    Family,
+    canonical,
+    changes,
+)
 from ansible_collections.opsmap.cloud.plugins.module_utils._redis_cloud_find import find_database, find_subscription
 from ansible_collections.opsmap.cloud.plugins.module_utils._redis_cloud_task import (
     end_of_creates,
@@ -154,9 +159,11 @@ class DatabaseWriter:
         wait_gone(self._find, self.what, self.patience)
 
     def _settle(self, body: Object) -> None:
+        waited = set(body) - set(NOT_WAITED_FOR)
+
         def arrived(seen: Object) -> bool:
             return not any(
-                self.family.key(option) in body for option in changes(self.family, self.params, canonical(seen))
+                self.family.key(option) in waited for option in changes(self.family, self.params, canonical(seen))
             )
 
         wait_active(self._find, self.what, self.patience, arrived)

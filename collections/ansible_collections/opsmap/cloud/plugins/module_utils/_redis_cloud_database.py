@@ -10,9 +10,16 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 from ansible_collections.opsmap.cloud.plugins.module_utils._errors import refused
-from ansible_collections.opsmap.cloud.plugins.module_utils._fields import Field, absent_is_empty, cidrs, differences
+from ansible_collections.opsmap.cloud.plugins.module_utils._fields import (
+    Field,
+    absent_is_empty,
+    casefolded,
+    cidrs,
+    differences,
+)
 from ansible_collections.opsmap.cloud.plugins.module_utils._secret import Secret
 
 Object = dict[str, Any]
@@ -48,6 +55,13 @@ def names(value: Any) -> Any:
     return sorted(item["name"] if isinstance(item, dict) else item for item in value or [])
 
 
+def places(value: Any) -> Any:
+    """Where sources of a replica are: host and port, whether credentials are told or not."""
+    listed = value.get("syncSources") or value.get("endpoints") if isinstance(value, dict) else value
+    texts = [item["endpoint"] if isinstance(item, dict) else str(item) for item in listed or []]
+    return sorted(re.sub(r"^\w+://([^@]*@)?", "", text).rstrip("/").lower() for text in texts)
+
+
 def throughput(value: Any) -> Any:
     """What is measured, and how much of it."""
     return value and (value.get("by"), value.get("value"))
@@ -74,6 +88,7 @@ COMMON = [
     Field("enable_tls", at="security.enableTls"),
     Field("enable_default_user", at="security.enableDefaultUser"),
     Field("alerts", compare=alert_set),
+    Field("replica_of", at="replica", compare=places),
 ]
 
 
@@ -92,7 +107,9 @@ class Family:
 
 
 ESSENTIALS = Family(
-    False, [*COMMON, Field("periodic_backup_path", at="periodicBackupPath", compare=absent_is_empty)], {}
+    False,
+    [*COMMON, Field("periodic_backup_path", at="periodicBackupPath", compare=absent_is_empty)],
+    {"replica_of": "replica"},
 )
 PRO = Family(
     True,
@@ -104,6 +121,8 @@ PRO = Family(
         Field("port", change="create"),
         Field("modules", compare=names, change="create"),
         Field("support_oss_cluster_api", at="supportOSSClusterApi"),
+        Field("use_external_endpoint_for_oss_cluster_api", at="useExternalEndpointForOSSClusterApi"),
+        Field("query_performance_factor", at="queryPerformanceFactor", compare=casefolded),
         Field("auto_minor_version_upgrade", at="autoMinorVersionUpgrade"),
         Field("remote_backup", at="backup", compare=remote_backup),
     ],
@@ -113,6 +132,8 @@ PRO = Family(
         "memory_limit_gb": "memoryLimitInGb",
         "throughput": "throughputMeasurement",
         "support_oss_cluster_api": "supportOSSClusterApi",
+        "use_external_endpoint_for_oss_cluster_api": "useExternalEndpointForOSSClusterApi",
+        "replica_of": "replica",
     },
 )
 THROUGHPUT: Object = {
@@ -130,9 +151,17 @@ REMOTE_BACKUP: Object = {
     "storage_type": {"type": "str", "choices": ["ftp", "aws-s3", "azure-blob-storage", "google-blob-storage"]},
     "storage_path": {"type": "str"},
 }
+REPLICA_SOURCE: Object = {
+    "endpoint": {"type": "str", "required": True},
+    "username": {"type": "str", "default": ""},
+    "password": {"type": "str", "no_log": True},
+    "encryption": {"type": "bool"},
+    "server_cert": {"type": "str"},
+}
 BUNDLED = 8  # from this major version on modules come with Redis, and are told although never asked for
 CERTIFICATES = "client_tls_certificates"
 FINGERPRINT = "opsmap-client-tls"  # tag: the service tells only whether there are certificates, not which
+NOT_WAITED_FOR = ("replica",)  # how the service tells it is not established, so no wait may hang on it
 NOT_AT_CREATION = ("enable_default_user",)  # ignored there, so an update follows
 
 
@@ -147,6 +176,7 @@ def canonical(database: Mapping[str, Any]) -> Object:
     on = backup.get("remoteBackupEnabled", backup.get("enableRemoteBackup", False))
     found: Object = {**database, "security": security, "periodicBackupPath": backup.get("destination") if on else None}
     found["backup"] = backup if on else None
+    found["replica"] = database.get("replica") or database.get("replicaOf")
     port = str(database.get("publicEndpoint") or "").rpartition(":")[2]
     found["port"] = int(port) if port.isdigit() else None
     return found
@@ -162,11 +192,22 @@ def body(family: Family, params: Mapping[str, Any], options: Iterable[str]) -> O
         given[family.key(CERTIFICATES)] = [{"publicCertificatePEMString": text} for text in texts]
     if "modules" in given:
         given["modules"] = [{"name": name} for name in given["modules"]]
+    if "replica" in given:
+        given["replica"] = {"syncSources": [_source(source) for source in given["replica"]]}
     if "remoteBackup" in given:
         named = {"time_utc": "timeUTC", "storage_type": "storageType", "storage_path": "storagePath"}
         wanted = given["remoteBackup"].items()
         given["remoteBackup"] = {named.get(key, key): value for key, value in wanted if value is not None}
     return given
+
+
+def _source(source: Mapping[str, Any]) -> Object:
+    """One source of a replica, with its credentials in the URI, as the API wants them."""
+    scheme, _dummy, place = source["endpoint"].partition("://")
+    login = f"{quote(source['username'], safe='')}:{quote(source['password'], safe='')}@" if source["password"] else ""
+    given = {"endpoint": Secret(f"{scheme}://{login}{place}") if login else source["endpoint"]}
+    more = {"encryption": source["encryption"], "serverCert": source["server_cert"]}
+    return {**given, **{key: value for key, value in more.items() if value is not None}}
 
 
 def changes(family: Family, params: Mapping[str, Any], database: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
@@ -177,6 +218,8 @@ def changes(family: Family, params: Mapping[str, Any], database: Mapping[str, An
     if database.get("port") is None:  # not told yet
         desired["port"] = None
     found = differences(what, family.fields, desired, dict(database))
+    if "replica_of" in found:
+        found["replica_of"] = (places(database.get("replica")), places(params["replica_of"]))
     security = database.get("security") or {}
     present, wanted = security.get("password"), params["password"]
     default_user = params["enable_default_user"]

@@ -60,7 +60,11 @@ def _creation(family: Family, params: Mapping[str, Any]) -> Plan:
     options = [field.name for field in family.fields]
     options[1:1] = ["redis_version", "password", database.CERTIFICATES]
     given = {option: params[option] for option in options if params[option] is not None}
-    shown = {"password": REDACTED, database.CERTIFICATES: certificates and database.counted(certificates)}
+    shown = {
+        "password": REDACTED,
+        "replica_of": database.places(params["replica_of"]),
+        database.CERTIFICATES: certificates and database.counted(certificates),
+    }
     result = Plan(after={key: shown.get(key, value) for key, value in given.items()})
     at_once = [option for option in given if option not in database.NOT_AT_CREATION]
     result.add("create", f"create database {name}", body=database.body(family, params, at_once))

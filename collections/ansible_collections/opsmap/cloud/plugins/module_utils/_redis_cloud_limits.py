@@ -28,6 +28,7 @@ def check_options(params: Mapping[str, Any]) -> None:
             ipaddress.IPv4Network(source, strict=False)
         except ValueError:
             raise bad_option("source_ips", f"{source!r} is no IPv4 network", "give CIDR, as 192.0.2.1/32") from None
+    _check_replica(params["replica_of"] or [])
     for key, value in (params["tags"] or {}).items():
         if (key, str(value)) != (key.lower(), str(value).lower()):
             raise bad_option("tags", f"{key}: {value} has capital letters", "Redis Cloud takes lower-case tags only")
@@ -40,6 +41,13 @@ def check_options(params: Mapping[str, Any]) -> None:
         raise bad_option(CERTIFICATES, "need TLS", "set enable_tls to true, or leave the certificates out")
     if params["redis_version"] is not None and not re.fullmatch(r"\d+(\.\d+){0,2}", params["redis_version"]):
         raise bad_option("redis_version", f"{params['redis_version']!r} is no version", "give it as 7.4, in quotes")
+
+
+def _check_replica(sources: list[dict[str, Any]]) -> None:
+    for source in sources:
+        if not re.fullmatch(r"rediss?://[^\s/@:]+:\d{1,5}/?", source["endpoint"]):
+            hint = "write it as redis://host:port; credentials go into username and password"
+            raise bad_option("replica_of", "an endpoint is no address", hint)
 
 
 def check_pro_options(params: Mapping[str, Any]) -> None:

@@ -241,14 +241,9 @@ class _Image:
         platforms = params["platforms"]
         self.recipe = _image_context.read(params, lambda name: _image_make.identity(self.engine, platforms, name))
         self.repository, self.tag = params["repository"], f"inputs-{self.recipe.inputs}"
-        self.login = (params["registry_username"], params["registry_password"] or "")
-        self.registry = Registry(self.repository, *self.login)
-        self.variants = _image_make.variants(platforms)
+        login = (params["registry_username"], params["registry_password"] or "")
+        self.registry = Registry(self.repository, *login)
         self.warnings: list[str] = []
-
-    def local(self, variant: str) -> str | None:
-        """The engine's image of a variant, by whatever name."""
-        return self.engine.labelled(f"{_image_make.INPUTS}={self.recipe.inputs}{variant}")
 
     def converge(self) -> dict[str, Any]:
         """Look, plan, make."""
@@ -261,34 +256,14 @@ class _Image:
             digest = self.registry.digest(self.tag)
         else:
             digest = (self.engine.image(f"{self.repository}:{self.tag}") or {}).get("Id")
-        local = None if digest else all(self.local(variant) for variant in self.variants)
+        local = None if digest else _image_make.in_engine(self.engine, self.params, self.recipe.inputs)
         if not digest and not local:
             _image_make.check_lock(self.params, self.recipe)
         return {"inputs": self.recipe.inputs, "digest": digest, "local": local}
 
     def make(self, made: Plan) -> None:
-        """Build or tag, then push; the bill of materials first, because the image's tag is what says that all is there."""
-        with _image_make.Lock(self.recipe.inputs):  # two services may want one image at once
-            for variant in self.variants:
-                local = self.local(variant)
-                if local:
-                    self.engine.tag(local, self.repository, self.tag + variant)
-                else:
-                    self.context.report(f"build {self.repository}:{self.tag}{variant}")
-                    _image_make.build(self.params, self.recipe, self.engine, self.context, variant)
-            if self.params["sbom"]:
-                self.warnings += _image_make.bill(self.params, self.recipe, self.engine, self.registry)
-            if self.params["push"]:
-                self.push()
-
-    def push(self) -> None:
-        """Push every variant; several are one image through the index, which comes last."""
-        for variant in self.variants:
-            self.context.report(f"push {self.repository}:{self.tag}{variant}")
-            self.engine.push(self.repository, self.tag + variant, self.login, self.context.report)
-        if len(self.variants) > 1:
-            pushed = {platforms[0]: self.tag + variant for variant, platforms in self.variants.items()}
-            self.registry.index(self.tag, pushed)
+        """Build, or tag what the engine has, and push."""
+        self.warnings += _image_make.make(self.params, self.recipe, self.engine, self.registry, self.context)
 
     def present(self, observed: dict[str, Any]) -> dict[str, Any]:
         """The image as the result shows it."""

@@ -109,6 +109,30 @@ options:
         description: Threshold.
         type: int
         required: true
+  replica_of:
+    description:
+      - Databases that this one copies all the time, as an exact set. What it held before is lost. With an empty list it goes its own way.
+      - Compared by host and port. A new password of a source alone is sent with the next change of the set.
+    type: list
+    elements: dict
+    suboptions:
+      endpoint:
+        description: Address of the source, as V(redis://host:port). That is all for a database of Redis Cloud.
+        type: str
+        required: true
+      username:
+        description: User to log in with at a source elsewhere.
+        type: str
+        default: ""
+      password:
+        description: Password to log in with at a source elsewhere.
+        type: str
+      encryption:
+        description: Whether the source speaks TLS. Found out by the service for its own databases.
+        type: bool
+      server_cert:
+        description: Certificates of the source in PEM. Found out by the service for its own databases.
+        type: str
   tags:
     description: Tags as an exact set, in lower case.
     type: dict
@@ -202,6 +226,7 @@ SPEC: dict[str, Any] = {
                 "value": {"type": "int", "required": True},
             },
         },
+        "replica_of": {"type": "list", "elements": "dict", "options": database.REPLICA_SOURCE},
         "tags": {"type": "dict"},
         "periodic_backup_path": {"type": "str"},
         "final_backup": {"type": "bool", "default": True},

@@ -60,6 +60,12 @@ options:
   support_oss_cluster_api:
     description: Whether clients may use Redis' own cluster API.
     type: bool
+  use_external_endpoint_for_oss_cluster_api:
+    description: Whether that API tells public addresses. It blocks the private endpoint.
+    type: bool
+  query_performance_factor:
+    description: How much more processing power searches get, such as V(2x).
+    type: str
   auto_minor_version_upgrade:
     description: Whether the service upgrades minor versions of its own accord.
     type: bool
@@ -163,6 +169,30 @@ options:
         description: Threshold.
         type: int
         required: true
+  replica_of:
+    description:
+      - Databases that this one copies all the time, as an exact set. What it held before is lost. With an empty list it goes its own way.
+      - Compared by host and port. A new password of a source alone is sent with the next change of the set.
+    type: list
+    elements: dict
+    suboptions:
+      endpoint:
+        description: Address of the source, as V(redis://host:port). That is all for a database of Redis Cloud.
+        type: str
+        required: true
+      username:
+        description: User to log in with at a source elsewhere.
+        type: str
+        default: ""
+      password:
+        description: Password to log in with at a source elsewhere.
+        type: str
+      encryption:
+        description: Whether the source speaks TLS. Found out by the service for its own databases.
+        type: bool
+      server_cert:
+        description: Certificates of the source in PEM. Found out by the service for its own databases.
+        type: str
   tags:
     description: Tags as an exact set, in lower case.
     type: dict
@@ -238,6 +268,8 @@ SPEC: dict[str, Any] = {
         "port": {"type": "int"},
         "modules": {"type": "list", "elements": "str"},
         "support_oss_cluster_api": {"type": "bool"},
+        "use_external_endpoint_for_oss_cluster_api": {"type": "bool"},
+        "query_performance_factor": {"type": "str"},
         "auto_minor_version_upgrade": {"type": "bool"},
         "remote_backup": {"type": "dict", "options": database.REMOTE_BACKUP},
         "redis_version": {"type": "str"},
@@ -258,6 +290,7 @@ SPEC: dict[str, Any] = {
                 "value": {"type": "int", "required": True},
             },
         },
+        "replica_of": {"type": "list", "elements": "dict", "options": database.REPLICA_SOURCE},
         "tags": {"type": "dict"},
         "final_backup": {"type": "bool", "default": True},
         "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
