@@ -11,6 +11,7 @@ import sys
 import threading
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 SEED = 1
 
@@ -21,6 +22,23 @@ def call(port: int, path: str) -> None:
     urllib.request.urlopen(request, timeout=600).close()
 
 
+def teach() -> None:
+    """DeleteReceiptRule, which moto lacks: a rule that is not there is no error, a set that is not there is one."""
+    from moto.core.responses import EmptyResult
+    from moto.ses.exceptions import RuleSetDoesNotExist
+    from moto.ses.responses import EmailResponse
+
+    def delete_receipt_rule(self: Any) -> Any:
+        rules, name = self.backend.receipt_rule_set, self._get_param("RuleSetName", "")
+        if name not in rules:
+            raise RuleSetDoesNotExist(f"Rule set does not exist: {name}")
+        gone = self._get_param("RuleName", "")
+        rules[name].rules = [rule for rule in rules[name].rules if rule["Name"] != gone]
+        return EmptyResult()
+
+    EmailResponse.delete_receipt_rule = delete_receipt_rule
+
+
 def main() -> None:
     """Serve until killed."""
     port, recording, ready = int(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3])
@@ -28,6 +46,7 @@ def main() -> None:
     os.environ["MOTO_RECORDER_FILEPATH"] = str(recording)
     from moto.server import ThreadedMotoServer  # reads the environment
 
+    teach()
     server = ThreadedMotoServer("127.0.0.1", port, verbose=False)
     server.start()
     call(port, f"seed?a={SEED}")

@@ -5,13 +5,11 @@ from __future__ import annotations
 import json
 import re
 
-import pytest
-
 from tests.contract.published import FILES
-from tests.support import ROOT, SPECS
+from tests.support import ROOT, SPECS, needs_specs
 
 
-@pytest.mark.skipif(not SPECS.is_dir(), reason="the published descriptions (../shared/specs) are not on this machine")
+@needs_specs
 def test_codes_of_failed_tasks_are_published() -> None:
     document = json.loads((SPECS / FILES["redis_cloud"]).read_text())
     known = document["components"]["schemas"]["ProcessorResponse"]["properties"]["error"]["enum"]

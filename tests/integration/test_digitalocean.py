@@ -19,7 +19,7 @@ from ansible_collections.opsmap.cloud.plugins.module_utils._wait import Clock
 
 from tests.contract.published import FILES, Description
 from tests.ocean import LARGER, SMALL, Ocean
-from tests.support import ROOT, SPECS, run
+from tests.support import ROOT, SPECS, needs_specs, run
 from tests.unit.collection.runs import run_module
 
 DEVIATIONS = ROOT / "tests" / "contract" / "deviations.yml"
@@ -322,7 +322,7 @@ def test_a_cluster_goes_after_its_copy_has_its_data(ocean: Ocean) -> None:
         assert admin.execute("SELECT pg_is_in_recovery()").fetchone() == (False,)
 
 
-@pytest.mark.skipif(not SPECS.is_dir(), reason="the published descriptions (../shared/specs) are not on this machine")
+@needs_specs
 def test_everything_said_above_is_as_published(ocean: Ocean) -> None:
     known = yaml.safe_load(DEVIATIONS.read_text())["digitalocean"]
     description = Description(SPECS / FILES["digitalocean"])

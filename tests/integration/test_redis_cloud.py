@@ -27,7 +27,7 @@ from ansible_collections.opsmap.cloud.plugins.module_utils._redis_cloud import R
 
 from tests.contract.published import FILES, Description
 from tests.edge_app import until
-from tests.support import ROOT, SPECS, Instance, run
+from tests.support import ROOT, SPECS, Instance, needs_specs, run
 
 TEST = Instance("redis")
 MODULES = "ansible_collections.opsmap.cloud.plugins.modules"
@@ -540,7 +540,7 @@ def test_any_way_to_a_state_ends_in_it() -> None:
     module("redis_cloud_subscription", name="any", state="absent", confirm_destroy="any")
 
 
-@pytest.mark.skipif(not SPECS.is_dir(), reason="the published descriptions (../shared/specs) are not on this machine")
+@needs_specs
 def test_deviations_from_the_description_are_listed() -> None:
     """Every request and answer of this file; the last test of it."""
     listed = yaml.safe_load((ROOT / "tests" / "contract" / "deviations.yml").read_text())["redis_cloud"]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.contract.published import FILES, Description
-from tests.support import ROOT, SPECS, Instance, changed, run
+from tests.support import ROOT, SPECS, Instance, changed, needs_specs, run
 
 TEST = Instance("test")
 APP = "app.supercog.localhost"
@@ -74,7 +74,7 @@ def test_secrets_stay_where_they_belong(first: str) -> None:
             assert secret not in text, f"{name} is in {where}"
 
 
-@pytest.mark.skipif(not SPECS.is_dir(), reason="the published descriptions (../shared/specs) are not on this machine")
+@needs_specs
 @pytest.mark.parametrize("service", FILES)
 def test_requests_and_answers_are_as_published(first: str, service: str) -> None:
     described = Description(SPECS / FILES[service])

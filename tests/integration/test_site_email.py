@@ -120,6 +120,21 @@ def test_drift_is_seen_and_repaired(email: str) -> None:
     assert changed(TEST.playbook("playbooks/release.yml", "--limit", "email.local", *WITH))["email.local"] == 0
 
 
+def test_a_rule_that_somebody_removed_comes_back(email: str) -> None:
+    ses = client("ses")
+
+    def rules() -> list[str]:
+        return [rule["Name"] for rule in ses.describe_receipt_rule_set(RuleSetName="supercog-mail-local")["Rules"]]
+
+    (name,) = rules()
+    ses.delete_receipt_rule(RuleSetName="supercog-mail-local", RuleName=name)
+    assert rules() == []
+    output = TEST.playbook("playbooks/provide.yml", "--limit", "email.local", *WITH, "--check", "--diff")
+    assert changed(output)["email.local"] == 1
+    TEST.playbook("playbooks/provide.yml", "--limit", "email.local", *WITH)
+    assert rules() == [name]
+
+
 def test_another_active_rule_set_is_not_put_out_of_use(email: str) -> None:
     ses = client("ses")
     ses.create_receipt_rule_set(RuleSetName="theirs")
@@ -129,3 +144,15 @@ def test_another_active_rule_set_is_not_put_out_of_use(email: str) -> None:
     assert ses.describe_active_receipt_rule_set()["Metadata"]["Name"] == "theirs"
     TEST.playbook("playbooks/provide.yml", "--limit", "email.local", *WITH, "-e", "email_trigger_replace_active=theirs")
     assert ses.describe_active_receipt_rule_set()["Metadata"]["Name"] == "supercog-mail-local"
+
+
+def test_everything_that_receives_mail_goes_by_the_topics_name(email: str) -> None:
+    absent = ["ansible", "email.local", "-m", "include_role", "-a", "name=email_trigger tasks_from=absent", *WITH]
+    refused = run(*absent, check=False, OPSMAP_INSTANCE=TEST.purpose)
+    assert "give the topic's name, supercog-mail-local" in " ".join((refused.stdout + refused.stderr).split())
+    sure = ("-e", "email_trigger_confirm_destroy=supercog-mail-local")
+    run(*absent, *sure, OPSMAP_INSTANCE=TEST.purpose)
+    assert client("ses").describe_receipt_rule_set(RuleSetName="supercog-mail-local").get("Rules", []) == []
+    assert TOPIC not in str(client("sns").list_topics())
+    assert client("sqs").list_queues().get("QueueUrls", []) == []
+    run(*absent, *sure, OPSMAP_INSTANCE=TEST.purpose)
