@@ -24,12 +24,6 @@ from ansible_collections.opsmap.cloud.plugins.module_utils._secret import Secret
 
 Object = dict[str, Any]
 
-PERSISTENCE = ["none", "aof-every-1-second", "aof-every-write"]
-PERSISTENCE += ["snapshot-every-1-hour", "snapshot-every-6-hours", "snapshot-every-12-hours"]
-EVICTION = [f"{scope}-{policy}" for scope in ("allkeys", "volatile") for policy in ("lru", "lfu", "lrm", "random")]
-EVICTION += ["volatile-ttl", "noeviction"]
-ALERTS = ["dataset-size", "datasets-size", "throughput-higher-than", "throughput-lower-than", "latency"]
-ALERTS += ["syncsource-error", "syncsource-lag", "connections-limit"]
 EVERYWHERE = ["0.0.0.0/0"]
 PRIVATE = {"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"}
 MOVES_BY_ITSELF = (8, 4)  # from this version on the service upgrades minor versions of its own accord
@@ -136,28 +130,6 @@ PRO = Family(
         "replica_of": "replica",
     },
 )
-THROUGHPUT: Object = {
-    "by": {
-        "type": "str",
-        "choices": ["operations-per-second", "number-of-shards"],
-        "default": "operations-per-second",
-    },
-    "value": {"type": "int", "required": True},
-}
-REMOTE_BACKUP: Object = {
-    "active": {"type": "bool", "default": True},
-    "interval": {"type": "str", "choices": [f"every-{hours}-hours" for hours in (24, 12, 6, 4, 2, 1)]},
-    "time_utc": {"type": "str"},
-    "storage_type": {"type": "str", "choices": ["ftp", "aws-s3", "azure-blob-storage", "google-blob-storage"]},
-    "storage_path": {"type": "str"},
-}
-REPLICA_SOURCE: Object = {
-    "endpoint": {"type": "str", "required": True},
-    "username": {"type": "str", "default": ""},
-    "password": {"type": "str", "no_log": True},
-    "encryption": {"type": "bool"},
-    "server_cert": {"type": "str"},
-}
 BUNDLED = 8  # from this major version on modules come with Redis, and are told although never asked for
 CERTIFICATES = "client_tls_certificates"
 FINGERPRINT = "opsmap-client-tls"  # tag: the service tells only whether there are certificates, not which

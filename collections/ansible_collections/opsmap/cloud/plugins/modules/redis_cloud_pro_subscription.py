@@ -134,7 +134,7 @@ from typing import Any
 from ansible_collections.opsmap.cloud.plugins.module_utils._module import WAIT_OPTIONS, run_module
 from ansible_collections.opsmap.cloud.plugins.module_utils._plan import Context, Plan
 from ansible_collections.opsmap.cloud.plugins.module_utils._redis_cloud import OPTIONS
-from ansible_collections.opsmap.cloud.plugins.module_utils._redis_cloud_database import PERSISTENCE
+from ansible_collections.opsmap.cloud.plugins.module_utils._redis_cloud_database_options import PERSISTENCE
 from ansible_collections.opsmap.cloud.plugins.module_utils._redis_cloud_pro import check, plan_pro, run_pro
 
 SPEC: dict[str, Any] = {
