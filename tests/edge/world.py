@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 COMMANDS = (
     "ip link set lo up",
@@ -80,11 +81,19 @@ def nameservers() -> list[str]:
     return [line.split()[1] for line in lines if line.startswith("nameserver ")] or ["127.0.0.1"]
 
 
-def serve_names(world: World, server: socket.socket) -> None:
-    with contextlib.suppress(OSError):  # closed at the end
-        while True:
-            packet, client = server.recvfrom(4096)
-            server.sendto(world.answer(packet), client)
+def arriving(line: socket.socket, ended: threading.Event) -> Iterator[tuple[bytes, Any]]:
+    """Packets and where they come from, until it has ended. A socket that is closed while a thread reads is no end: its number
+    may be another socket's by then, whose packets the thread would take.
+    """
+    line.settimeout(0.1)
+    while not ended.is_set():
+        with contextlib.suppress(TimeoutError):
+            yield line.recvfrom(65535)
+
+
+def serve_names(world: World, server: socket.socket, ended: threading.Event) -> None:
+    for packet, client in arriving(server, ended):
+        server.sendto(world.answer(packet), client)
 
 
 def target(packet: bytes) -> Place | None:
@@ -103,13 +112,11 @@ def target(packet: bytes) -> Place | None:
     return (address, port) if kind == UDP and 53 not in (source, port) else None
 
 
-def watch(world: World, sniffer: socket.socket) -> None:
-    with contextlib.suppress(OSError):  # closed at the end
-        while True:
-            packet, (_, _, direction, *_) = sniffer.recvfrom(65535)
-            place = target(packet) if direction == FROM_HERE else None
-            if place:
-                world.connections.append(place)
+def watch(world: World, sniffer: socket.socket, ended: threading.Event) -> None:
+    for packet, (_, _, direction, *_) in arriving(sniffer, ended):
+        place = target(packet) if direction == FROM_HERE else None
+        if place:
+            world.connections.append(place)
 
 
 @contextlib.contextmanager
@@ -124,7 +131,14 @@ def entered() -> Iterator[World]:
         raise SystemExit(
             "a network of its own is needed: run as root, or as unshare --map-root-user --net ..."
         ) from None
-    world, sockets = World(), []
+    world, ended = World(), threading.Event()
+    readers: list[tuple[socket.socket, threading.Thread]] = []
+
+    def read(line: socket.socket, what: Callable[[World, socket.socket, threading.Event], None]) -> None:
+        thread = threading.Thread(target=what, args=(world, line, ended), daemon=True)
+        thread.start()
+        readers.append((line, thread))
+
     try:
         for command in COMMANDS:
             subprocess.run(command.split(), check=True)
@@ -132,16 +146,16 @@ def entered() -> Iterator[World]:
             family = socket.AF_INET6 if ":" in address else socket.AF_INET
             server = socket.socket(family, socket.SOCK_DGRAM)
             server.bind((address, 53))
-            threading.Thread(target=serve_names, args=(world, server), daemon=True).start()
-            sockets.append(server)
+            read(server, serve_names)
         sniffer = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(ANY_PACKET))
         sniffer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 * 1024 * 1024)
-        threading.Thread(target=watch, args=(world, sniffer), daemon=True).start()
-        sockets.append(sniffer)
+        read(sniffer, watch)
         yield world
     finally:
-        for one in sockets:
-            one.close()
+        ended.set()
+        for line, thread in readers:
+            thread.join()
+            line.close()
         os.setns(before, os.CLONE_NEWNET)
         os.close(before)
 
