@@ -16,9 +16,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 SPECS = ROOT.parent / "shared" / "specs"
-needs_specs = pytest.mark.skipif(
-    not SPECS.is_dir(), reason="the published descriptions (../shared/specs) are not on this machine"
-)
+NO_SPECS = "the published descriptions (../shared/specs) are not on this machine"
+needs_specs = pytest.mark.skipif(not SPECS.is_dir(), reason=NO_SPECS)  # they are no part of the project
 
 
 def run(

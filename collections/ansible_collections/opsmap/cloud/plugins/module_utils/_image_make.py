@@ -53,9 +53,14 @@ def identity(engine: Engine, platforms: list[str], reference: str) -> str:
     return "+".join(found)
 
 
+def _is_for(image: dict[str, Any], platform: str) -> bool:
+    """Whether an image of the engine is for a platform; the engine tells no variant of it."""
+    return [image.get("Os"), image.get("Architecture")] == platform.split("/")[:2]
+
+
 def _of_platform(known: dict[str, Any], platform: str, reference: str) -> str:
     """The id of a base image. ``known``: what the engine has by that name; ``platform``: the engine's own if empty."""
-    if known and platform in ("", f"{known.get('Os')}/{known.get('Architecture')}"):
+    if known and (not platform or _is_for(known, platform)):
         return str(known["Id"])
     repository, tag = parts(reference)
     wanted = platform or PLATFORM
@@ -158,10 +163,9 @@ def build(
 def _check_platform(engine: Engine, name: str, platforms: list[str]) -> None:
     """Remove and refuse what is for another platform, because the Dockerfile names it or the builder does as it likes."""
     made = engine.image(name) or {}
-    found = f"{made.get('Os')}/{made.get('Architecture')}"
-    if platforms and not platforms[0].startswith(found):
+    if platforms and not _is_for(made, platforms[0]):
         engine.remove(name, steps=True)
-        problem = f"the image is for {found} and not for {platforms[0]}"
+        problem = f"the image is for {made.get('Os')}/{made.get('Architecture')} and not for {platforms[0]}"
         hint = "write FROM without --platform in the last stage, and use BuildKit (builder=buildkit)"
         raise CloudError(problem, "docker", f"build {name}", code="refused", hint=hint)
 
