@@ -59,6 +59,24 @@ options:
   replication:
     description: Whether there is a replica.
     type: bool
+  dataset_size_gb:
+    description: Size of the data in GB. To make a database of Pro, give it or O(memory_limit_gb).
+    type: float
+  memory_limit_gb:
+    description: Memory in GB, twice the size of the data with a replica.
+    type: float
+  support_oss_cluster_api:
+    description: Whether clients may use Redis' own cluster API.
+    type: bool
+  use_external_endpoint_for_oss_cluster_api:
+    description: Whether that API tells public addresses. It blocks the private endpoint, and needs O(support_oss_cluster_api).
+    type: bool
+  regex_rules:
+    description:
+      - Expressions that take from a key what decides on its shard, in their order, for keys that the service's own rules do not fit.
+      - A database of Pro needs them to be V(custom-regex-rules) since it was made.
+    type: list
+    elements: str
   source_ips:
     description: Networks that may connect, as an exact set. An empty list is every address.
     type: list

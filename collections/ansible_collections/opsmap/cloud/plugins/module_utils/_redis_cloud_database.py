@@ -56,6 +56,12 @@ def places(value: Any) -> Any:
     return sorted(re.sub(r"^\w+://([^@]*@)?", "", text).rstrip("/").lower() for text in texts)
 
 
+def patterns(value: Any) -> Any:
+    """Rules for keys are written as texts, and told with their places."""
+    rules = sorted(value or [], key=lambda rule: rule.get("ordinal", 0) if isinstance(rule, dict) else 0)
+    return [rule.get("pattern") if isinstance(rule, dict) else rule for rule in rules]
+
+
 def throughput(value: Any) -> Any:
     """What is measured, and how much of it."""
     return value and (value.get("by"), value.get("value"))
@@ -78,6 +84,11 @@ COMMON = [
     Field("data_persistence", at="dataPersistence"),
     Field("data_eviction_policy", at="dataEvictionPolicy"),
     Field("replication"),
+    Field("dataset_size_gb", at="datasetSizeInGb", compare=number),
+    Field("memory_limit_gb", at="memoryLimitInGb", compare=number),
+    Field("support_oss_cluster_api", at="supportOSSClusterApi"),
+    Field("use_external_endpoint_for_oss_cluster_api", at="useExternalEndpointForOSSClusterApi"),
+    Field("regex_rules", at="clustering.regexRules", compare=patterns),
     Field("source_ips", at="security.sourceIps", compare=sources),
     Field("enable_tls", at="security.enableTls"),
     Field("enable_default_user", at="security.enableDefaultUser"),
@@ -86,13 +97,27 @@ COMMON = [
 ]
 
 
+RENAMED = {
+    "dataset_size_gb": "datasetSizeInGb",
+    "memory_limit_gb": "memoryLimitInGb",
+    "support_oss_cluster_api": "supportOSSClusterApi",
+    "use_external_endpoint_for_oss_cluster_api": "useExternalEndpointForOSSClusterApi",
+    "replica_of": "replica",
+}
+
+
 @dataclass(frozen=True)
 class Family:
-    """Essentials or Pro. renamed: options that the API takes under another name than theirs in camel case."""
+    """Essentials or Pro.
+
+    renamed: options that the API takes under another name than theirs in camel case.
+    late: options that it does not take when a database is made, so an update follows.
+    """
 
     pro: bool
     fields: list[Field]
     renamed: Mapping[str, str]
+    late: tuple[str, ...]
 
     def key(self, option: str) -> str:
         """The name under which the API takes an option: ``enable_tls`` -> ``enableTls``."""
@@ -102,39 +127,41 @@ class Family:
 
 ESSENTIALS = Family(
     False,
-    [*COMMON, Field("periodic_backup_path", at="periodicBackupPath", compare=absent_is_empty)],
-    {"replica_of": "replica"},
+    [
+        *COMMON,
+        Field("enable_database_clustering", at="clustering.enabled"),
+        Field("number_of_shards", at="clustering.numberOfShards"),
+        Field("periodic_backup_path", at="periodicBackupPath", compare=absent_is_empty),
+    ],
+    RENAMED,
+    late=("enable_default_user",),
 )
 PRO = Family(
     True,
     [
         *COMMON,
-        Field("dataset_size_gb", at="datasetSizeInGb", compare=number),
-        Field("memory_limit_gb", at="memoryLimitInGb", compare=number),
         Field("throughput", at="throughputMeasurement", compare=throughput),
         Field("port", change="create"),
         Field("modules", compare=names, change="create"),
-        Field("support_oss_cluster_api", at="supportOSSClusterApi"),
-        Field("use_external_endpoint_for_oss_cluster_api", at="useExternalEndpointForOSSClusterApi"),
+        Field("ram_percentage", at="ramPercentage"),
         Field("query_performance_factor", at="queryPerformanceFactor", compare=casefolded),
         Field("auto_minor_version_upgrade", at="autoMinorVersionUpgrade"),
         Field("remote_backup", at="backup", compare=remote_backup),
     ],
     {
+        **RENAMED,
         "source_ips": "sourceIp",
-        "dataset_size_gb": "datasetSizeInGb",
-        "memory_limit_gb": "memoryLimitInGb",
         "throughput": "throughputMeasurement",
-        "support_oss_cluster_api": "supportOSSClusterApi",
-        "use_external_endpoint_for_oss_cluster_api": "useExternalEndpointForOSSClusterApi",
-        "replica_of": "replica",
     },
+    late=("enable_default_user", "regex_rules"),
 )
 BUNDLED = 8  # from this major version on modules come with Redis, and are told although never asked for
 CERTIFICATES = "client_tls_certificates"
 FINGERPRINT = "opsmap-client-tls"  # tag: the service tells only whether there are certificates, not which
 NOT_WAITED_FOR = ("replica",)  # how the service tells it is not established, so no wait may hang on it
-NOT_AT_CREATION = ("enable_default_user",)  # ignored there, so an update follows
+# Whether the service tells these of every database is not established; the port only once there is an endpoint.
+MAYBE_UNTOLD = ("port", "dataset_size_gb", "memory_limit_gb", "number_of_shards", "ram_percentage")
+SASL = ("sasl_username", "sasl_password")  # never told
 
 
 def canonical(database: Mapping[str, Any]) -> Object:
@@ -157,8 +184,8 @@ def canonical(database: Mapping[str, Any]) -> Object:
 def body(family: Family, params: Mapping[str, Any], options: Iterable[str]) -> Object:
     """The request's form of these options, as far as they are given."""
     given = {family.key(option): params[option] for option in options if params[option] is not None}
-    if "password" in given:
-        given["password"] = Secret(given["password"])
+    for key in {"password", "saslPassword"} & set(given):
+        given[key] = Secret(given[key])
     if family.key(CERTIFICATES) in given:
         texts = given[family.key(CERTIFICATES)]
         given[family.key(CERTIFICATES)] = [{"publicCertificatePEMString": text} for text in texts]
@@ -187,8 +214,7 @@ def changes(family: Family, params: Mapping[str, Any], database: Mapping[str, An
     what, desired = f"database {params['name']}", dict(params)
     if (_numbers(str(database.get("redisVersion") or "0")) or (0,))[0] >= BUNDLED:
         desired["modules"] = None
-    if database.get("port") is None:  # not told yet
-        desired["port"] = None
+    desired.update(dict.fromkeys(untold(family, params, database)))
     found = differences(what, family.fields, desired, dict(database))
     if "replica_of" in found:
         found["replica_of"] = (places(database.get("replica")), places(params["replica_of"]))
@@ -203,6 +229,12 @@ def changes(family: Family, params: Mapping[str, Any], database: Mapping[str, An
     if certificates is not None and bool(certificates) != there:
         found[CERTIFICATES] = ("some" if there else "none", counted(certificates))
     return found
+
+
+def untold(family: Family, params: Mapping[str, Any], database: Mapping[str, Any]) -> list[str]:
+    """Options that are given and that the service does not tell of this database, so that they cannot be compared."""
+    fields = [field for field in family.fields if field.name in MAYBE_UNTOLD and params[field.name] is not None]
+    return [field.name for field in fields if field.read(dict(database)) is None]
 
 
 def counted(certificates: list[str]) -> str:

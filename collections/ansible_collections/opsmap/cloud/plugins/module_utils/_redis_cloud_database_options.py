@@ -47,6 +47,11 @@ COMMON: Object = {  # in both families
     "data_persistence": {"type": "str", "choices": PERSISTENCE},
     "data_eviction_policy": {"type": "str", "choices": EVICTION},
     "replication": {"type": "bool"},
+    "dataset_size_gb": {"type": "float"},
+    "memory_limit_gb": {"type": "float"},
+    "support_oss_cluster_api": {"type": "bool"},
+    "use_external_endpoint_for_oss_cluster_api": {"type": "bool"},
+    "regex_rules": {"type": "list", "elements": "str"},
     "source_ips": {"type": "list", "elements": "str"},
     "enable_tls": {"type": "bool"},
     "client_tls_certificates": {"type": "list", "elements": "str"},
@@ -65,4 +70,8 @@ COMMON: Object = {  # in both families
     "final_backup": {"type": "bool", "default": True},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "confirm_destroy": {"type": "str"},
+}
+RELATIONS: Object = {  # between options, in both families
+    "required_one_of": [("subscription", "subscription_id")],
+    "mutually_exclusive": [("dataset_size_gb", "memory_limit_gb")],
 }

@@ -15,7 +15,7 @@ from ansible_collections.opsmap.cloud.plugins.module_utils._redis_cloud import R
 from ansible_collections.opsmap.cloud.plugins.module_utils._redis_cloud_apply import DatabaseWriter
 from ansible_collections.opsmap.cloud.plugins.module_utils._redis_cloud_database import Family
 from ansible_collections.opsmap.cloud.plugins.module_utils._redis_cloud_find import find_database, find_subscription
-from ansible_collections.opsmap.cloud.plugins.module_utils._redis_cloud_limits import check_plan
+from ansible_collections.opsmap.cloud.plugins.module_utils._redis_cloud_limits import check_plan, check_protocol
 from ansible_collections.opsmap.cloud.plugins.module_utils._secret import REDACTED, scrubbed
 
 Object = dict[str, Any]
@@ -28,6 +28,8 @@ def plan_database(family: Family, params: Mapping[str, Any], observed: Object | 
     if params["state"] == "absent":
         return _removal(params, current)
     check_plan(params, seen.get("subscription") or {})
+    if family.pro:
+        check_protocol(params, current)
     result = (
         _creation(family, params) if current is None else _change(family, params, database.canonical(current), seen)
     )
@@ -58,19 +60,20 @@ def _creation(family: Family, params: Mapping[str, Any]) -> Plan:
     if certificates and not params["enable_tls"]:
         raise bad_option(database.CERTIFICATES, "need TLS", "set enable_tls to true")
     options = [field.name for field in family.fields]
-    options[1:1] = ["redis_version", "password", database.CERTIFICATES]
-    given = {option: params[option] for option in options if params[option] is not None}
+    options[1:1] = ["redis_version", "password", database.CERTIFICATES, "sharding_type", *database.SASL]
+    given = {option: params[option] for option in options if params.get(option) is not None}
     shown = {
         "password": REDACTED,
+        "sasl_password": REDACTED,
         "replica_of": database.places(params["replica_of"]),
         database.CERTIFICATES: certificates and database.counted(certificates),
     }
     result = Plan(after={key: shown.get(key, value) for key, value in given.items()})
-    at_once = [option for option in given if option not in database.NOT_AT_CREATION]
+    at_once = [option for option in given if option not in family.late]
     result.add("create", f"create database {name}", body=database.body(family, params, at_once))
-    if params["enable_default_user"] is False:
-        follow_up = database.body(family, params, database.NOT_AT_CREATION)
-        result.add("update", f"update database {name}: enable_default_user", body=follow_up)
+    later = [option for option in family.late if given.get(option) not in (None, True, [])]  # True, []: as it is made
+    if later:
+        result.add("update", f"update database {name}: {', '.join(later)}", body=database.body(family, params, later))
     return result
 
 
@@ -87,12 +90,16 @@ def _change(family: Family, params: Mapping[str, Any], current: Object, seen: Ob
     result = Plan({"name": name}, {"name": name})
     version, warning = database.upgrade(params["redis_version"], current.get("redisVersion"), seen.get("targets") or [])
     result.warnings = [warning] if warning else []
+    for option in database.untold(family, params, current):
+        result.warnings.append(f"{option} is not compared: the service does not tell that of database {name}")
     if version:
         result.before["redis_version"], result.after["redis_version"] = current["redisVersion"], version
         result.add("upgrade", f"upgrade database {name} to Redis {version}", version=version)
+    if params.get("update_password") == "always":
+        found |= {option: ("(unknown)", params[option]) for option in database.SASL if params[option] is not None}
     for option, (present, wanted) in found.items():
-        secret = option == "password"
-        result.before[option], result.after[option] = ("(other)", REDACTED) if secret else (present, wanted)
+        result.before[option] = "(other)" if option == "password" else present
+        result.after[option] = REDACTED if option in ("password", "sasl_password") else wanted
     if found:
         result.add("update", f"update database {name}: {', '.join(found)}", body=database.body(family, params, found))
     return result

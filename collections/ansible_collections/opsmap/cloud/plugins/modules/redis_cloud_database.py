@@ -11,6 +11,8 @@ short_description: Make, change or remove a database in a Redis Cloud Essentials
 version_added: 0.1.0
 description:
   - Every write is a task of the service. It is followed to its end, then the database is awaited until it is active.
+  - The sizes, O(support_oss_cluster_api), O(use_external_endpoint_for_oss_cluster_api), O(enable_database_clustering),
+    O(number_of_shards) and O(regex_rules) are for pay-as-you-go subscriptions; the service refuses them in others.
   - Only options that are given are compared. The service's own defaults are left alone.
   - The password is never part of the result. Use the lookup P(opsmap.cloud.redis_url#lookup) where it is needed.
 options:
@@ -21,6 +23,12 @@ options:
   periodic_backup_path:
     description: Where a backup goes every 24 hours. An empty string ends backups.
     type: str
+  enable_database_clustering:
+    description: Whether the data is spread over several servers.
+    type: bool
+  number_of_shards:
+    description: How many parts the data is spread over. Needs O(enable_database_clustering).
+    type: int
   final_backup:
     description: Whether a database with a backup path is backed up before it is removed. If that fails, it stays.
     type: bool
@@ -81,17 +89,20 @@ SPEC: dict[str, Any] = {
     "argument_spec": {
         "protocol": {"type": "str", "choices": ["stack", "redis", "memcached"]},
         "periodic_backup_path": {"type": "str"},
+        "enable_database_clustering": {"type": "bool"},
+        "number_of_shards": {"type": "int"},
         **options.COMMON,
         **OPTIONS,
         **WAIT_OPTIONS,
     },
-    "required_one_of": [("subscription", "subscription_id")],
+    **options.RELATIONS,
 }
 
 
 def validate(params: dict[str, Any]) -> None:
     """Refuse what can be known to be wrong before anything is asked."""
     limits.check_options(params)
+    limits.check_essentials_options(params)
 
 
 def plan(params: dict[str, Any], observed: dict[str, Any] | None) -> Plan:

@@ -18,12 +18,6 @@ options:
     description: What the database speaks. Fixed when it is made; the plan's default when not given.
     type: str
     choices: [redis, memcached]
-  dataset_size_gb:
-    description: Size of the data in GB. Give it or O(memory_limit_gb) to make a database.
-    type: float
-  memory_limit_gb:
-    description: Memory in GB, twice the size of the data with a replica.
-    type: float
   throughput:
     description: What the database is sized for.
     type: dict
@@ -44,12 +38,29 @@ options:
     description: Names of modules. Fixed when the database is made. Not compared from Redis 8 on, which has them built in.
     type: list
     elements: str
-  support_oss_cluster_api:
-    description: Whether clients may use Redis' own cluster API.
-    type: bool
-  use_external_endpoint_for_oss_cluster_api:
-    description: Whether that API tells public addresses. It blocks the private endpoint.
-    type: bool
+  sharding_type:
+    description:
+      - How keys are assigned to shards. Used when the database is made.
+      - It never changes, and the service tells it in other words, so it is not compared.
+    type: str
+    choices: [default-regex-rules, custom-regex-rules, redis-oss-hashing]
+  ram_percentage:
+    description: How much of the data is held in memory, in a subscription that keeps the rest on flash.
+    type: int
+    choices: [10, 20, 30, 40, 50]
+  sasl_username:
+    description: User of a database that speaks memcached. The service makes one when not given, and never tells it here.
+    type: str
+  sasl_password:
+    description: Password of that user. The service makes one when not given, and never gives it back. See O(update_password).
+    type: str
+  update_password:
+    description:
+      - When to set O(sasl_username) and O(sasl_password). V(always) is a change every time.
+      - O(password) is compared instead, since the service gives that one back.
+    type: str
+    choices: [on_create, always]
+    default: on_create
   query_performance_factor:
     description: How much more processing power searches get, such as V(2x).
     type: str
@@ -134,13 +145,14 @@ from ansible_collections.opsmap.cloud.plugins.module_utils._redis_cloud_database
 SPEC: dict[str, Any] = {
     "argument_spec": {
         "protocol": {"type": "str", "choices": ["redis", "memcached"]},
-        "dataset_size_gb": {"type": "float"},
-        "memory_limit_gb": {"type": "float"},
         "throughput": {"type": "dict", "options": options.THROUGHPUT},
         "port": {"type": "int"},
         "modules": {"type": "list", "elements": "str"},
-        "support_oss_cluster_api": {"type": "bool"},
-        "use_external_endpoint_for_oss_cluster_api": {"type": "bool"},
+        "sharding_type": {"type": "str", "choices": ["default-regex-rules", "custom-regex-rules", "redis-oss-hashing"]},
+        "ram_percentage": {"type": "int", "choices": [10, 20, 30, 40, 50]},
+        "sasl_username": {"type": "str"},
+        "sasl_password": {"type": "str", "no_log": True},
+        "update_password": {"type": "str", "choices": ["on_create", "always"], "default": "on_create", "no_log": False},
         "query_performance_factor": {"type": "str"},
         "auto_minor_version_upgrade": {"type": "bool"},
         "remote_backup": {"type": "dict", "options": options.REMOTE_BACKUP},
@@ -148,8 +160,7 @@ SPEC: dict[str, Any] = {
         **OPTIONS,
         **WAIT_OPTIONS,
     },
-    "required_one_of": [("subscription", "subscription_id")],
-    "mutually_exclusive": [("dataset_size_gb", "memory_limit_gb")],
+    **options.RELATIONS,
 }
 
 
