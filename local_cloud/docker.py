@@ -119,7 +119,7 @@ class Docker:
         filters = json.dumps({"label": [f"{key}={value}" for key, value in labels.items()]})
         return list(await self.call("GET", "/containers/json", query={"all": "true", "filters": filters}))
 
-    async def execute(self, container: str, command: list[str], stdin: str = "") -> tuple[int, str]:
+    async def execute(self, container: str, command: list[str]) -> tuple[int, str]:
         """Run a command in it; exit code and output (both streams)."""
         body = {"AttachStdout": True, "AttachStderr": True, "Cmd": command}
         made = await self.call("POST", f"/containers/{container}/exec", body=body)

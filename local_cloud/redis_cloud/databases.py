@@ -1,8 +1,9 @@
-"""Essentials databases: each is a real redis-server."""
+"""Essentials databases: each is a real server."""
 
 from __future__ import annotations
 
 import asyncio
+from types import ModuleType
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -11,7 +12,7 @@ from aiohttp import web
 from local_cloud.cloud import Cloud
 from local_cloud.fly.ids import now
 from local_cloud.problems import json_body
-from local_cloud.redis_cloud import server
+from local_cloud.redis_cloud import memcached, server
 from local_cloud.redis_cloud.access import users_of
 from local_cloud.redis_cloud.catalogue import megabytes
 from local_cloud.redis_cloud.fields import HIDDEN, VERSIONS, check, merged, new
@@ -20,7 +21,13 @@ from local_cloud.redis_cloud.tasks import TaskError, Tasks, error, not_found
 
 Database = dict[str, Any]
 TABLES = ("redis_database", "redis_pro_database")
+ENGINES: dict[str, ModuleType] = {"memcached": memcached}
 IN_ORDER = asyncio.Lock()  # changes of servers, so that none writes what another has just replaced
+
+
+def engine(database: Database) -> ModuleType:
+    """What starts and changes its server."""
+    return ENGINES.get(database["protocol"], server)
 
 
 class Databases:
@@ -102,8 +109,9 @@ class Databases:
     async def _serve(self, number: int) -> None:
         found = self.cloud.store.get(self.table, number)
         if found:
-            await server.start(self.cloud, found, self.limits(found), users_of(self.cloud, number))
-            await server.follow(self.cloud, found, await self.source(found))
+            await engine(found).start(self.cloud, found, self.limits(found), users_of(self.cloud, number))
+            if source := await self.source(found):
+                await server.follow(self.cloud, found, source)
 
     async def source(self, database: Database) -> server.Source | None:
         """What it copies. Of the account's own databases host and port are enough."""
@@ -178,7 +186,7 @@ class Databases:
             found = self.cloud.store.get(self.table, number)
             if found and found["status"] not in ("draft", "pending", "deleting"):
                 limits, users = self.limits(found), users_of(self.cloud, number)
-                await server.change(self.cloud, before or found, found, limits, users)
+                await engine(found).change(self.cloud, before or found, found, limits, users)
                 if found.get("replica") != (before or {}).get("replica"):
                     await server.follow(self.cloud, found, await self.source(found))
 
@@ -218,6 +226,8 @@ class Databases:
 
         async def work() -> dict[str, Any]:
             current, target = self.active(number), body.get("targetRedisVersion")
+            if current["protocol"] == "memcached":
+                raise TaskError("DATABASE_UPGRADE_OF_MEMCACHED_IS_NOT_SUPPORTED", "The protocol is memcached")
             if target not in VERSIONS or VERSIONS.index(target) <= VERSIONS.index(current["redisVersion"]):
                 raise TaskError("DATABASE_UPGRADE_INVALID_REDIS_VERSION", f"Cannot upgrade to {target}")
             self.begin(current, {**current, "redisVersion": target}, "active-upgrade-pending")

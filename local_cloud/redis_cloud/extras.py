@@ -66,7 +66,8 @@ class Backups:
             if not path:
                 raise TaskError("DATABASE_BACKUP_NOT_CONFIGURED", "No backup path is set")
             await asyncio.sleep(self.cloud.provisioning_delay / 4)
-            await server.ask(self.cloud, database, "SAVE")
+            if database["protocol"] != "memcached":
+                await server.ask(self.cloud, database, "SAVE")
             done = {**database["backup"], "status": "success", "lastBackupTime": now()}
             self.databases.save({**self.databases.active(number), "backup": done})
             return {"resourceId": number}

@@ -22,8 +22,17 @@ EVICTION = [f"{scope}-{policy}" for scope in ("allkeys", "volatile") for policy 
 EVICTION += ["volatile-ttl", "noeviction"]
 VERSIONS = ("6.2", "7.2", "7.4")
 VERSION = VERSIONS[-1]
-HIDDEN = ("subscription", "port", "host", "tags", "clients", "keeper", "next")
-PAYG = ("memoryLimitInGb", "datasetSizeInGb")
+HIDDEN = ("subscription", "port", "host", "tags", "clients", "keeper", "next", "sasl")
+SIZES = "FIXED_DATABASE_MEMORY_LIMIT_IN_GB_AND_DATA_SET_SIZE_SUPPORTED_ONLY_FOR_PAY_AS_YOU_GO"
+PAY_AS_YOU_GO = {  # no plan of the catalogue is one: how such a plan is told is not established
+    "memoryLimitInGb": SIZES,
+    "datasetSizeInGb": SIZES,
+    "supportOSSClusterApi": "FIXED_DATABASE_OSS_CLUSTER_API_IS_NOT_SUPPORTED_IN_REQUESTED_PLAN",
+    "useExternalEndpointForOSSClusterApi": "FIXED_DATABASE_USE_EXTERNAL_ENDPOINT_FOR_OSS_CLUSTER_API_NOT_SUPPORTED_IN_REQUESTED_PLAN",
+    "enableDatabaseClustering": "FIXED_DATABASE_ENABLE_DATABASE_CLUSTERING_SUPPORTED_ONLY_FOR_PAY_AS_YOU_GO",
+    "numberOfShards": "FIXED_DATABASE_NUMBER_OF_SHARDS_SUPPORTED_ONLY_FOR_PAY_AS_YOU_GO",
+    "regexRules": "FIXED_DATABASE_REGEX_RULES_NOT_SUPPORTED_IN_REQUESTED_PLAN",
+}
 BACKUP_PATH = re.compile(r"(s3|gs|ftp|ftps|sftp|https?|abs)://\S+")
 
 
@@ -108,9 +117,13 @@ def merged(database: Database, body: dict[str, Any]) -> Database:
 def check(body: dict[str, Any], plan: Plan, names: list[str], tls: bool) -> None:
     """Raise TaskError for what the plan or the fields do not allow. ``tls``: whether TLS is on without this body."""
     check_common(body, body.get("sourceIps") or [], names)
-    if any(body.get(key) is not None for key in PAYG):
-        kind = "FIXED_DATABASE_MEMORY_LIMIT_IN_GB_AND_DATA_SET_SIZE_SUPPORTED_ONLY_FOR_PAY_AS_YOU_GO"
-        raise TaskError(kind, "The size of the database is its plan's")
+    for key, kind in PAY_AS_YOU_GO.items():
+        if body.get(key) not in (None, False, []):
+            raise TaskError(kind, f"{key} is for pay-as-you-go subscriptions")
+    if body.get("protocol") == "memcached":
+        raise TaskError(
+            "GENERAL_ERROR", "The local cloud serves memcached in Pro only: its users in Essentials are not established"
+        )
     supported = (
         (body.get("enableTls"), "supportSsl", "FIXED_DATABASE_ENABLE_TLS_NOT_SUPPORTED_IN_REQUESTED_PLAN"),
         (

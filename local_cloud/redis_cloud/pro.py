@@ -4,137 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-import secrets
 from typing import Any
 
 from aiohttp import web
 
 from local_cloud.cloud import Cloud
-from local_cloud.fly.ids import now
 from local_cloud.problems import json_body
 from local_cloud.redis_cloud import server
 from local_cloud.redis_cloud.catalogue import REGIONS
 from local_cloud.redis_cloud.databases import Databases
-from local_cloud.redis_cloud.fields import VERSION, check_certificates, check_common, password
+from local_cloud.redis_cloud.pro_fields import check_pro, merged, new, pricing, size
 from local_cloud.redis_cloud.subscriptions import Subscription, Subscriptions
 from local_cloud.redis_cloud.tasks import TaskError, Tasks, error
 
 Object = dict[str, Any]
-PRIVATE = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"]
-MINIMUM = 0.881  # an hour; invented, as all prices
-GB_HOUR = 0.06
-PLAIN = ("name", "dataPersistence", "dataEvictionPolicy", "replication", "respVersion", "alerts", "throughputMeasurement",
-         "supportOSSClusterApi", "useExternalEndpointForOSSClusterApi", "queryPerformanceFactor", "autoMinorVersionUpgrade")  # fmt: skip
-
-
-def size(body: Object, replication: bool) -> tuple[float, float]:
-    """Size of the data and memory, in GB; exactly one of them is given."""
-    data, memory = float(body.get("datasetSizeInGb") or 0), float(body.get("memoryLimitInGb") or 0)
-    if data and memory:
-        raise TaskError("DATABASE_SIZE_LIMIT_INVALID_TOO_MANY_MEMORY_SPECIFICATIONS", "Give one size")
-    if not data and not memory:
-        raise TaskError("DATABASE_SIZE_LIMIT_NOT_DEFINED", "The size is missing")
-    copies = 2 if replication else 1
-    return (data, data * copies) if data else (memory / copies, memory)
-
-
-def pricing(databases: list[Object], region: str) -> list[Object]:
-    """What an hour costs, line by line."""
-    memory = sum(size(body, body.get("replication", True))[1] * body.get("quantity", 1) for body in databases)
-    common = {"priceCurrency": "USD", "pricePeriod": "hour", "region": region}
-    shards = {
-        "type": "Shards",
-        "typeDetails": "small",
-        "quantity": max(1, round(memory)),
-        "quantityMeasurement": "shards",
-    }
-    least = {"type": "MinimumPrice", "quantity": 1, "quantityMeasurement": "subscription", "pricePerUnit": MINIMUM}
-    return [{**shards, "pricePerUnit": GB_HOUR, **common}, {**least, **common}]
-
-
-def new(number: int, subscription: Subscription, port: int, body: Object) -> Object:
-    """A database as a create makes it."""
-    cloud = subscription["cloudDetails"][0]
-    region = cloud["regions"][0]["region"]
-    made: Object = {
-        "databaseId": number,
-        "subscription": subscription["id"],
-        "port": port,
-        "host": f"redis-{port}.c{number}.{region}-1.local-cloud.internal",
-        "tags": {},
-        "clients": [],
-        "keeper": secrets.token_urlsafe(24),
-        "name": body["name"],
-        "protocol": body.get("protocol") or "redis",
-        "provider": cloud["provider"],
-        "region": region,
-        "redisVersion": body.get("redisVersion") or VERSION,
-        "respVersion": "resp2",
-        "status": "draft",
-        "memoryUsedInMb": 2,
-        "memoryStorage": subscription["memoryStorage"],
-        "supportOSSClusterApi": False,
-        "useExternalEndpointForOSSClusterApi": False,
-        "autoMinorVersionUpgrade": True,
-        "dataPersistence": "none",
-        "replication": True,
-        "dataEvictionPolicy": "volatile-lru",
-        "throughputMeasurement": {"by": "operations-per-second", "value": 1000},
-        "activatedOn": now(),
-        "clustering": {"numberOfShards": 1, "regexRules": [], "hashingPolicy": "standard"},
-        "security": {
-            "enableDefaultUser": True,
-            "password": password(),
-            "sslClientAuthentication": False,
-            "tlsClientAuthentication": False,
-            "enableTls": False,
-            "sourceIps": ["0.0.0.0/0"] if subscription["publicEndpointAccess"] else PRIVATE,
-        },
-        "replica": None,
-        "modules": body.get("modules") or [],
-        "alerts": [],
-        "backup": {"enableRemoteBackup": False},
-    }
-    made["datasetSizeInGb"], made["memoryLimitInGb"] = size(body, body.get("replication", True))
-    return merged(made, body, subscription)
-
-
-def merged(database: Object, body: Object, subscription: Subscription) -> Object:
-    """A database with the written fields in the places where they are read."""
-    given = {key: body[key] for key in PLAIN if body.get(key) is not None}
-    result = {**database, **given, "security": dict(database["security"])}
-    security = result["security"]
-    if "datasetSizeInGb" in body or "memoryLimitInGb" in body:
-        result["datasetSizeInGb"], result["memoryLimitInGb"] = size(body, result["replication"])
-    elif "replication" in body:
-        result["memoryLimitInGb"] = result["datasetSizeInGb"] * (2 if result["replication"] else 1)
-    for key in ("password", "enableTls", "enableDefaultUser"):
-        if body.get(key) is not None:
-            security[key] = body[key]
-    if "sourceIp" in body:
-        nowhere = ["0.0.0.0/0"] if subscription["publicEndpointAccess"] else PRIVATE
-        security["sourceIps"] = body["sourceIp"] or nowhere
-    if body.get("clientTlsCertificates") is not None:
-        result["clients"] = [item["publicCertificatePEMString"] for item in body["clientTlsCertificates"]]
-    if not security["enableTls"]:
-        result["clients"] = []
-    security["tlsClientAuthentication"] = bool(result["clients"])
-    if "replica" in body:
-        result["replica"] = body["replica"] if body["replica"]["syncSources"] else None
-    if "remoteBackup" in body:
-        result["backup"] = backup(body["remoteBackup"])
-    return result
-
-
-def backup(wanted: Object) -> Object:
-    """How backups read back. Of two a day, the morning's hour is told."""
-    if not wanted.get("active"):
-        return {"enableRemoteBackup": False}
-    hour = wanted.get("timeUTC")
-    if hour and wanted["interval"] == "every-12-hours":
-        hour = f"{int(hour.partition(':')[0]) % 12:02d}:00"
-    shown = {"interval": wanted["interval"], "timeUTC": hour, "destination": wanted["storagePath"]}
-    return {"enableRemoteBackup": True, **{key: value for key, value in shown.items() if value}}
 
 
 class ProSubscriptions(Subscriptions):
@@ -247,7 +130,7 @@ class ProDatabases(Databases):
 
     def make(self, subscription: Subscription, body: Object) -> Object:
         names = [sibling["name"] for sibling in self.subscriptions.databases(subscription["id"])]
-        check_pro(body, names, tls=False)
+        check_pro(body, names, {"memoryStorage": subscription["memoryStorage"]})
         size(body, body.get("replication", True))
         if body.get("dryRun"):
             region = subscription["cloudDetails"][0]["regions"][0]["region"]
@@ -271,23 +154,9 @@ class ProDatabases(Databases):
         return wanted
 
     def changed(self, current: Object, body: Object, others: list[str]) -> Object:
-        check_pro(body, others, current["security"]["enableTls"])
+        check_pro(body, others, current)
         subscription = self.cloud.store.get(self.subscriptions.table, current["subscription"]) or {}
         return merged(current, body, subscription)
 
     def limits(self, database: Object) -> server.Limits:
         return server.Limits(max(1, round(database["datasetSizeInGb"] * 1024)), 10000)
-
-
-def check_pro(body: Object, names: list[str], tls: bool) -> None:
-    """Raise TaskError for what a Pro database cannot have."""
-    check_common(body, body.get("sourceIp") or [], names)
-    wanted = body.get("remoteBackup") or {}
-    if wanted.get("active") and not (
-        wanted.get("interval") and wanted.get("storageType") and wanted.get("storagePath")
-    ):
-        raise TaskError("DATABASE_INVALID_BACKUP_CONFIGURATION", "An active backup needs interval, type and path")
-    if wanted.get("timeUTC") and wanted.get("interval") not in ("every-12-hours", "every-24-hours"):
-        raise TaskError("DATABASE_INVALID_BACKUP_INTERVAL_AND_TIME_UTC_MISMATCH", "No hour with this interval")
-    certificates = [item.get("publicCertificatePEMString", "") for item in body.get("clientTlsCertificates") or []]
-    check_certificates(certificates, bool(body.get("enableTls", tls)))

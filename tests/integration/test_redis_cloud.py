@@ -27,6 +27,7 @@ from ansible_collections.opsmap.cloud.plugins.module_utils._redis_cloud import R
 
 from tests.contract.published import FILES, Description
 from tests.edge_app import until
+from tests.integration.memcached import Memcached
 from tests.support import ROOT, SPECS, Instance, needs_specs, run
 
 TEST = Instance("redis")
@@ -463,6 +464,63 @@ def test_pro() -> None:
         gone = {"subscription": "pro", "name": name, "state": "absent", "confirm_destroy": name}
         step("redis_cloud_pro_database", **gone)
     step("redis_cloud_pro_subscription", name="pro", state="absent", confirm_destroy="pro")
+
+
+def test_rules_for_keys_flash_and_the_cluster_api() -> None:
+    """Fields of Pro that only some databases have; Essentials has them in pay-as-you-go subscriptions."""
+    first = {"name": "first", "dataset_size_gb": 1}
+    place = {"provider": "AWS", "region": "us-east-1", "memory_storage": "ram-and-flash"}
+    module("redis_cloud_pro_subscription", name="flash", **place, first_database=first)
+    ours = {"subscription": "flash", "name": "keys", "dataset_size_gb": 1, "sharding_type": "custom-regex-rules"}
+    made = step("redis_cloud_pro_database", **ours, ram_percentage=30, regex_rules=[r"(?<tag>.*):.*", "(?<tag>.*)"])
+    assert made["resource"]["ramPercentage"] == 30
+    assert [rule["pattern"] for rule in made["resource"]["clustering"]["regexRules"]] == [
+        r"(?<tag>.*):.*",
+        "(?<tag>.*)",
+    ]
+    with pytest.raises(CloudError, match="no expression with a group named tag"):
+        module("redis_cloud_pro_database", **ours, regex_rules=["no group"])
+    api = {"support_oss_cluster_api": True, "use_external_endpoint_for_oss_cluster_api": True}
+    step("redis_cloud_pro_database", **ours, **api, ram_percentage=10, query_performance_factor="2x")
+    with pytest.raises(CloudError, match="Only with custom-regex-rules"):
+        module("redis_cloud_pro_database", subscription="flash", name="first", regex_rules=["(?<tag>.*)"])
+    with pytest.raises(CloudError, match="supportOSSClusterApi is for pay-as-you-go subscriptions"):
+        module("redis_cloud_database", **OURS, support_oss_cluster_api=True, number_of_shards=2)
+    remove_pro("flash", "first", "keys")
+
+
+def test_memcached_has_a_user_of_its_own() -> None:
+    place = {"provider": "AWS", "region": "us-east-1"}
+    first = {"name": "legacy", "dataset_size_gb": 1, "protocol": "memcached"}
+    module("redis_cloud_pro_subscription", name="cached", **place, first_database=first)
+    ours = {"subscription": "cached", "name": "cache", "protocol": "memcached"}
+    made = step(
+        "redis_cloud_pro_database", **ours, dataset_size_gb=0.1, sasl_username="app", sasl_password="planted-one"
+    )
+    port = int(made["resource"]["publicEndpoint"].rpartition(":")[2])
+    with Memcached(port, "app", "planted-one") as connected:
+        assert connected.set("kept", "value")
+        again = {"sasl_username": "other", "sasl_password": "planted-two", "update_password": "always"}
+        assert module("redis_cloud_pro_database", **ours, **again)["changed"]
+        assert connected.get("kept") == "value"
+    assert "planted" not in json.dumps(module("redis_cloud_info", pro=True))
+    with pytest.raises(PermissionError):
+        Memcached(port, "app", "planted-one")
+    step("redis_cloud_pro_database", **ours, enable_tls=True, sasl_username="app", sasl_password="not sent")
+    trust = ssl.create_default_context(cafile=str(TEST.folder / "ca.crt"))
+    with Memcached(port, "other", "planted-two", trust) as connected:
+        assert connected.get("kept") == "value"
+    with pytest.raises(CloudError, match="password: is for the protocol redis, and this is memcached"):
+        module("redis_cloud_pro_database", **ours, password="planted-three")
+    remove_pro("cached", "legacy", "cache")
+
+
+def remove_pro(subscription: str, *databases: str) -> None:
+    """A subscription with what it holds."""
+    for name in databases:
+        gone = {"subscription": subscription, "name": name, "state": "absent", "confirm_destroy": name}
+        module("redis_cloud_pro_database", **gone)
+    module("redis_cloud_pro_subscription", name=subscription, state="absent", confirm_destroy=subscription)
 
 
 def test_a_killed_run_is_gone_on_with() -> None:
