@@ -36,9 +36,9 @@ PAY_AS_YOU_GO = {  # no plan of the catalogue is one: how such a plan is told is
 BACKUP_PATH = re.compile(r"(s3|gs|ftp|ftps|sftp|https?|abs)://\S+")
 
 
-def password() -> str:
-    """As the service makes them: 32 letters and digits."""
-    return "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(32))
+def password(length: int = 32) -> str:
+    """As the service makes them: letters and digits."""
+    return "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(length))
 
 
 def new(number: int, subscription: int, plan: Plan, port: int, body: dict[str, Any]) -> Database:

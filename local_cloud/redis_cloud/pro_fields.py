@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import secrets
-import string
 from typing import Any
 
 from local_cloud.fly.ids import now
@@ -19,6 +18,7 @@ GB_HOUR = 0.06
 PLAIN = ("name", "dataPersistence", "dataEvictionPolicy", "replication", "respVersion", "alerts", "throughputMeasurement",
          "supportOSSClusterApi", "useExternalEndpointForOSSClusterApi", "queryPerformanceFactor", "autoMinorVersionUpgrade",
          "ramPercentage")  # fmt: skip
+SECURITY = {"sslClientAuthentication": False, "tlsClientAuthentication": False, "enableTls": False}
 UPDATE_ONLY = ("enableDefaultUser", "regexRules")  # without effect when a database is made
 REDIS_ONLY = {
     "password": "DATABASE_MEMCACHED_CONTAINS_REDIS_PASSWORD",
@@ -64,7 +64,7 @@ def pricing(databases: list[Object], region: str) -> list[Object]:
 def new(number: int, subscription: Subscription, port: int, body: Object) -> Object:
     """A database as a create makes it."""
     cloud = subscription["cloudDetails"][0]
-    region = cloud["regions"][0]["region"]
+    region, hashing = cloud["regions"][0]["region"], HASHING[body.get("shardingType") or "default-regex-rules"]
     made: Object = {
         "databaseId": number,
         "subscription": subscription["id"],
@@ -90,17 +90,8 @@ def new(number: int, subscription: Subscription, port: int, body: Object) -> Obj
         "dataEvictionPolicy": "volatile-lru",
         "throughputMeasurement": {"by": "operations-per-second", "value": 1000},
         "activatedOn": now(),
-        "clustering": {
-            "numberOfShards": 1,
-            "regexRules": [],
-            "hashingPolicy": HASHING[body.get("shardingType") or "default-regex-rules"],
-        },
-        "security": {
-            "sslClientAuthentication": False,
-            "tlsClientAuthentication": False,
-            "enableTls": False,
-            "sourceIps": ["0.0.0.0/0"] if subscription["publicEndpointAccess"] else PRIVATE,
-        },
+        "clustering": {"numberOfShards": 1, "regexRules": [], "hashingPolicy": hashing},
+        "security": {**SECURITY, "sourceIps": _nowhere(subscription)},
         "replica": None,
         "modules": body.get("modules") or [],
         "alerts": [],
@@ -109,12 +100,16 @@ def new(number: int, subscription: Subscription, port: int, body: Object) -> Obj
     if subscription["memoryStorage"] != "ram":
         made["ramPercentage"] = 20
     if made["protocol"] == "memcached":
-        letters = string.ascii_letters + string.digits
-        made["sasl"] = {"username": "mc-" + "".join(secrets.choice(letters) for _ in range(5)), "password": password()}
+        made["sasl"] = {"username": f"mc-{password(5)}", "password": password()}
     else:
         made["security"] |= {"enableDefaultUser": True, "password": password()}
     made["datasetSizeInGb"], made["memoryLimitInGb"] = size(body, body.get("replication", True))
     return merged(made, {key: value for key, value in body.items() if key not in UPDATE_ONLY}, subscription)
+
+
+def _nowhere(subscription: Subscription) -> list[str]:
+    """What no sources read back as."""
+    return ["0.0.0.0/0"] if subscription["publicEndpointAccess"] else PRIVATE
 
 
 def merged(database: Object, body: Object, subscription: Subscription) -> Object:
@@ -136,8 +131,7 @@ def merged(database: Object, body: Object, subscription: Subscription) -> Object
         rules = [{"ordinal": at, "pattern": pattern} for at, pattern in enumerate(body["regexRules"] or [])]
         result["clustering"] = {**database["clustering"], "regexRules": rules}
     if "sourceIp" in body:
-        nowhere = ["0.0.0.0/0"] if subscription["publicEndpointAccess"] else PRIVATE
-        security["sourceIps"] = body["sourceIp"] or nowhere
+        security["sourceIps"] = body["sourceIp"] or _nowhere(subscription)
     if body.get("clientTlsCertificates") is not None:
         result["clients"] = [item["publicCertificatePEMString"] for item in body["clientTlsCertificates"]]
     if not security["enableTls"]:

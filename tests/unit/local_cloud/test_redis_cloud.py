@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from local_cloud.redis_cloud import access, fields, gate, pro, server
+from local_cloud.redis_cloud import access, fields, gate, pro_fields, server
 from local_cloud.redis_cloud.catalogue import plans
 from local_cloud.redis_cloud.subscriptions import Subscriptions
 from local_cloud.redis_cloud.tasks import TaskError, Tasks
@@ -164,13 +164,15 @@ def test_a_plan_that_cannot_hold_what_is_there_is_refused(cloud: Any) -> None:
 
 
 def test_pro_is_priced_by_memory_and_a_minimum() -> None:
-    lines = pro.pricing([{"datasetSizeInGb": 10}, {"memoryLimitInGb": 4, "replication": False}], "us-east-1")
+    lines = pro_fields.pricing([{"datasetSizeInGb": 10}, {"memoryLimitInGb": 4, "replication": False}], "us-east-1")
     assert [(line["type"], line["quantity"]) for line in lines] == [("Shards", 24), ("MinimumPrice", 1)]
-    assert pro.backup({"active": True, "interval": "every-12-hours", "timeUTC": "14:00", "storagePath": "s3://x"}) == {
+    assert pro_fields.backup(
+        {"active": True, "interval": "every-12-hours", "timeUTC": "14:00", "storagePath": "s3://x"}
+    ) == {
         "enableRemoteBackup": True,
         "interval": "every-12-hours",
         "timeUTC": "02:00",
         "destination": "s3://x",
     }
     with pytest.raises(TaskError):
-        pro.size({"datasetSizeInGb": 1, "memoryLimitInGb": 2}, True)
+        pro_fields.size({"datasetSizeInGb": 1, "memoryLimitInGb": 2}, True)
