@@ -85,6 +85,7 @@ routes:
   sample: [{listen: [":3000"], hosts: [], methods: [], paths: [/up], when: [], answer: 200 ok}]
 """
 
+import functools
 import json
 import re
 import shutil
@@ -170,6 +171,7 @@ def run(params: dict[str, Any], context: Context) -> dict[str, Any]:
     if checked.returncode != 0:
         raise refuse(said(checked.stderr, content))
 
+    @functools.cache  # the unchanged text is asked about twice
     def adapt(text: str) -> Json | None:
         done = ask(caddy, "adapt", "--adapter", "caddyfile", content=text)
         return dict(json.loads(done.stdout)) if done.returncode == 0 else None
