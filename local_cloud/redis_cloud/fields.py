@@ -79,7 +79,7 @@ def new(number: int, subscription: int, plan: Plan, port: int, body: dict[str, A
             "enableTls": False,
             "sourceIps": ["0.0.0.0/0"],
         },
-        "modules": [],
+        "modules": body.get("modules") or [],
         "alerts": [{"name": "datasets-size", "value": 80}] if plan["price"] else [],
         "backup": {"remoteBackupEnabled": False, "status": "idle"},
     }
@@ -120,6 +120,8 @@ def check(body: dict[str, Any], plan: Plan, names: list[str], tls: bool) -> None
     for key, kind in PAY_AS_YOU_GO.items():
         if body.get(key) not in (None, False, []):
             raise TaskError(kind, f"{key} is for pay-as-you-go subscriptions")
+    if body.get("modules") and (body.get("protocol") or "stack") == "stack":
+        raise TaskError("FIXED_DATABASE_STACK_PROTOCOL_CONTAINS_MODULES", "stack has all modules")
     if body.get("protocol") == "memcached":
         raise TaskError(
             "GENERAL_ERROR", "The local cloud serves memcached in Pro only: its users in Essentials are not established"

@@ -149,6 +149,8 @@ def test_lifecycle() -> None:
     first = step(
         "redis_cloud_database",
         **other,
+        protocol="redis",
+        modules=["RedisJSON"],
         redis_version="7.2",
         data_persistence="aof-every-1-second",
         enable_default_user=False,
@@ -173,6 +175,8 @@ def test_lifecycle() -> None:
         source_ips=[],
     )
     assert changed["plan"][0] == "upgrade database events to Redis 7.4"
+    with pytest.raises(CloudError, match="modules is .*RedisJSON.* and cannot become"):
+        module("redis_cloud_database", **other, modules=["RedisBloom"])
     renamed = step(
         "redis_cloud_database", subscription="other", name="runs", database_id=changed["resource"]["databaseId"]
     )

@@ -28,6 +28,12 @@ options:
       - An existing database is upgraded to a later one that the service offers. It never goes back; one that the service has
         upgraded by itself is a warning.
     type: str
+  modules:
+    description:
+      - Names of modules. Fixed when the database is made. Not compared from Redis 8 on, which has them built in.
+      - In Essentials only for the protocol V(redis); V(stack) has them all.
+    type: list
+    elements: str
   resp_version:
     description: Version of the wire protocol.
     type: str

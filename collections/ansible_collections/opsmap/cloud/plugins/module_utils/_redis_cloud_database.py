@@ -80,6 +80,7 @@ def remote_backup(value: Any) -> Any:
 COMMON = [
     Field("name"),
     Field("protocol", change="create"),
+    Field("modules", compare=names, change="create"),
     Field("resp_version", at="respVersion"),
     Field("data_persistence", at="dataPersistence"),
     Field("data_eviction_policy", at="dataEvictionPolicy"),
@@ -142,7 +143,6 @@ PRO = Family(
         *COMMON,
         Field("throughput", at="throughputMeasurement", compare=throughput),
         Field("port", change="create"),
-        Field("modules", compare=names, change="create"),
         Field("ram_percentage", at="ramPercentage"),
         Field("query_performance_factor", at="queryPerformanceFactor", compare=casefolded),
         Field("auto_minor_version_upgrade", at="autoMinorVersionUpgrade"),

@@ -43,6 +43,7 @@ COMMON: Object = {  # in both families
     "name": {"type": "str", "required": True},
     "database_id": {"type": "int"},
     "redis_version": {"type": "str"},
+    "modules": {"type": "list", "elements": "str"},
     "resp_version": {"type": "str", "choices": ["resp2", "resp3"]},
     "data_persistence": {"type": "str", "choices": PERSISTENCE},
     "data_eviction_policy": {"type": "str", "choices": EVICTION},

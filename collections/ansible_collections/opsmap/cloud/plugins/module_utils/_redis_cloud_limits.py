@@ -64,6 +64,10 @@ def check_essentials_options(params: Mapping[str, Any]) -> None:
     """As check_options, for what only Essentials has."""
     if params["number_of_shards"] is not None and params["number_of_shards"] < 1:
         raise bad_option("number_of_shards", f"{params['number_of_shards']} is not possible", "give 1 or more")
+    if params["modules"] and params["protocol"] not in (None, "redis"):
+        raise bad_option(
+            "modules", f"do not go with the protocol {params['protocol']}", "set protocol to redis, or leave them out"
+        )
     if params["enable_database_clustering"] is False:
         for option in ("number_of_shards", "regex_rules"):
             if params[option]:

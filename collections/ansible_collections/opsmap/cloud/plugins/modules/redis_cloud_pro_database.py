@@ -34,10 +34,6 @@ options:
   port:
     description: Port to listen on, from 10000 to 19999. Fixed when the database is made; the service chooses one when not given.
     type: int
-  modules:
-    description: Names of modules. Fixed when the database is made. Not compared from Redis 8 on, which has them built in.
-    type: list
-    elements: str
   sharding_type:
     description:
       - How keys are assigned to shards. Used when the database is made.
@@ -147,7 +143,6 @@ SPEC: dict[str, Any] = {
         "protocol": {"type": "str", "choices": ["redis", "memcached"]},
         "throughput": {"type": "dict", "options": options.THROUGHPUT},
         "port": {"type": "int"},
-        "modules": {"type": "list", "elements": "str"},
         "sharding_type": {"type": "str", "choices": ["default-regex-rules", "custom-regex-rules", "redis-oss-hashing"]},
         "ram_percentage": {"type": "int", "choices": [10, 20, 30, 40, 50]},
         "sasl_username": {"type": "str"},
