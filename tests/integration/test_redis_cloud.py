@@ -175,7 +175,7 @@ def test_lifecycle() -> None:
         source_ips=[],
     )
     assert changed["plan"][0] == "upgrade database events to Redis 7.4"
-    with pytest.raises(CloudError, match="modules is .*RedisJSON.* and cannot become"):
+    with pytest.raises(CloudError, match=r"modules is .*RedisJSON.* and cannot become"):
         module("redis_cloud_database", **other, modules=["RedisBloom"])
     renamed = step(
         "redis_cloud_database", subscription="other", name="runs", database_id=changed["resource"]["databaseId"]
