@@ -18,6 +18,7 @@ Users = dict[str, tuple[str, str]]  # name -> hash of the password, rule
 FOLDER = "/etc/opsmap"
 CONFIG, GATE, CLIENTS = f"{FOLDER}/redis.conf", f"{FOLDER}/gate.json", f"{FOLDER}/clients.crt"
 SOCKET = "/run/redis.sock"
+GATE_PROGRAM = ["python3", "-I", "/opt/local_cloud/local_cloud/redis_cloud/gate.py"]  # starts the server behind it
 PLAIN, TLS = 6379, 6380  # inside the container, where only the gate gets to
 KEEPER = "local-cloud"
 SAVE = {"snapshot-every-1-hour": "3600 1", "snapshot-every-6-hours": "21600 1", "snapshot-every-12-hours": "43200 1"}
@@ -106,14 +107,19 @@ def config(database: Database, limits: Limits, others: Users) -> str:
     return "\n".join(lines) + "\n"
 
 
+def gate(database: Database) -> dict[str, tuple[bytes, int]]:
+    """The file of its gate: who may come in, and to which port of the server."""
+    to = TLS if database["security"]["enableTls"] else PLAIN
+    rules = {"listen": database["port"], "to": to, "sources": database["security"]["sourceIps"]}
+    return {GATE: (json.dumps(rules).encode(), 0o644)}
+
+
 def files(cloud: Cloud, database: Database, limits: Limits, others: Users) -> dict[str, tuple[bytes, int]]:
     """Everything in the container that depends on the database, but the certificate."""
-    to = TLS if database["security"]["enableTls"] else PLAIN
-    gate = {"listen": database["port"], "to": to, "sources": database["security"]["sourceIps"]}
     clients = "\n".join(database["clients"]) or cloud.ca.pem
     return {
         CONFIG: (config(database, limits, others).encode(), 0o600),
-        GATE: (json.dumps(gate).encode(), 0o644),
+        **gate(database),
         CLIENTS: (clients.encode(), 0o644),
     }
 
@@ -121,8 +127,9 @@ def files(cloud: Cloud, database: Database, limits: Limits, others: Users) -> di
 async def start(cloud: Cloud, database: Database, limits: Limits, others: Users) -> None:
     """Make the container anew, with the data that its volume holds, and wait until it answers."""
     made = server(cloud, database)
-    command = ["python3", "-I", "/opt/local_cloud/local_cloud/redis_cloud/gate.py", "redis-server", CONFIG]
-    await made.run(command, {**files(cloud, database, limits, others), **made.certificate()})
+    await made.run(
+        [*GATE_PROGRAM, "redis-server", CONFIG], {**files(cloud, database, limits, others), **made.certificate()}
+    )
     await made.ready(["redis-cli", "-s", SOCKET, "ping"], "NOAUTH")
     while "loading:0" not in await ask(cloud, database, "INFO persistence"):
         await asyncio.sleep(0.1)
